@@ -1,0 +1,1 @@
+"""Remove faces and spoken names from footage, and prove that it was done."""

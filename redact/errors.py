@@ -1,0 +1,114 @@
+"""
+Every error that redact raises on purpose, and the exit code the command line gives it:
+
+* RedactError              1  never raised itself; also of a run whose clips failed in several ways
+  + UsageError             2  a command, a policy or a plan that says something redact does not know
+  + InputError             3  media that could not be read to its end
+  + DetectorError          4  a detector or a model that could not look
+  + StoreError             5  a store or a ledger that could not be written
+  + LedgerCorruptError     6  a ledger that does not match its checkpoint
+  + ResidualError          7  something that can still be seen or heard in the output
+  + NotAdmittedError       8  a file that may not be trained on
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+
+class Reason(StrEnum):
+    """Why a clip is held. Closed: the ledger records these and nothing else of an error."""
+
+    NO_PERMISSION = "no_permission"
+    EMPTY = "empty"
+    UNSUPPORTED = "unsupported"
+    REMOTE = "remote"  # the file points at another file or at a network address
+    LIMITS = "limits"  # more pixels, streams, seconds or bytes than the policy allows
+    CORRUPT = "corrupt"
+    INSIDE_STORE = "inside_store"
+    PLAN_MISMATCH = "plan_mismatch"
+    DETECTOR_FAILED = "detector_failed"
+    MODEL_CHANGED = "model_changed"
+    LANGUAGE = "language"  # speech in a language whose names no installed model finds
+    SPEECH_UNCLEAR = "speech_unclear"  # speech that the recogniser could not put into words
+    STILL_VISIBLE = "still_visible"
+    STILL_AUDIBLE = "still_audible"
+    NOT_STRIPPED = "not_stripped"
+    CHANGED_ELSEWHERE = "changed_elsewhere"  # the output differs where nothing was to be removed
+    STORE_FAILED = "store_failed"
+    TIMEOUT = "timeout"
+    CRASHED = "crashed"
+    MEMORY = "memory"
+
+
+class RedactError(Exception):
+    """
+    One clear message: what failed and where, what that means for the output, what to do.
+
+    Args:
+        what: what failed, and where. Never a name, a transcript or a plate's text.
+        means: what it means for the output.
+        todo: what the reader can do about it.
+        reason: the code that the ledger records when a clip is held for this.
+    """
+
+    exit_code = 1
+    reason = Reason.CRASHED
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        means: str = "Nothing was published.",
+        todo: str = "",
+        reason: Reason | None = None,
+    ) -> None:
+        super().__init__(what)
+        self.what, self.means, self.todo = what, means, todo
+        if reason is not None:
+            self.reason = reason
+
+    def __str__(self) -> str:
+        return "\n  ".join(line for line in (self.what, self.means, self.todo) if line)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), self.what, self.means, self.todo, self.reason)
+
+
+def _rebuild(kind: type[RedactError], what: str, means: str, todo: str, reason: Reason) -> Any:
+    return kind(what, means=means, todo=todo, reason=reason)
+
+
+class UsageError(RedactError):
+    exit_code = 2
+    reason = Reason.PLAN_MISMATCH
+
+
+class InputError(RedactError):
+    exit_code = 3
+    reason = Reason.CORRUPT
+
+
+class DetectorError(RedactError):
+    exit_code = 4
+    reason = Reason.DETECTOR_FAILED
+
+
+class StoreError(RedactError):
+    exit_code = 5
+    reason = Reason.STORE_FAILED
+
+
+class LedgerCorruptError(RedactError):
+    exit_code = 6
+    reason = Reason.STORE_FAILED
+
+
+class ResidualError(RedactError):
+    exit_code = 7
+    reason = Reason.STILL_VISIBLE
+
+
+class NotAdmittedError(RedactError):
+    exit_code = 8
