@@ -1,0 +1,27 @@
+"""What tests share: where the model files and the labelled footage are, or a counted skip."""
+
+import os
+from pathlib import Path
+
+import platformdirs
+import pytest
+
+
+@pytest.fixture(scope="session")
+def models() -> Path:
+    """The folder of the pulled models. Mark such tests `weights`."""
+    folder = Path(
+        os.environ.get("REDACT_MODELS") or platformdirs.user_cache_path("redact") / "models"
+    )
+    if not (folder / "faces" / "centerface.onnx").exists():
+        pytest.skip("needs the model files: redact models pull")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The labelled footage beside the checkout. Mark such tests `shared`."""
+    folder = Path(__file__).resolve().parents[2] / "shared" / "data"
+    if not (folder / "truth.json").exists():
+        pytest.skip("needs the labelled footage beside the checkout")
+    return folder
