@@ -16,24 +16,45 @@ PictureMethod = Literal["fill", "pixelate", "blur"]
 SoundMethod = Literal["silence", "tone"]
 
 
+def _between(default: Any, low: float, high: float) -> Any:
+    """A setting that has to lie in [low, high]: beyond it, it would protect nothing."""
+    return field(default=default, metadata={"between": (low, high)})
+
+
+class _Checked:
+    """Refuses a value outside its setting's range, wherever the policy comes from."""
+
+    __slots__ = ()
+
+    def __post_init__(self) -> None:
+        for item in fields(self):  # type: ignore[arg-type]  # every subclass is a dataclass
+            low, high = item.metadata.get("between", (None, None))
+            value = getattr(self, item.name)
+            if low is not None and not low <= value <= high:
+                raise UsageError(
+                    f"the policy's {item.name} is {value}.",
+                    todo=f"It must lie between {low:g} and {high:g}.",
+                )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Faces:
+class Faces(_Checked):
     method: PictureMethod = "fill"
     """`fill` keeps nothing of the face. `pixelate` and `blur` keep `cells` x `cells` averages, from
     which a face can be recognised better than by chance: see the README."""
-    cells: int = 4
-    margin: float = 0.15
+    cells: int = _between(4, 1, 64)
+    margin: float = _between(0.15, 0, 3)
     """Each side of a box moves out by this share of its length before it is covered."""
-    min_score: float = 0.3
+    min_score: float = _between(0.3, 0.01, 0.99)
     """Detections below this are dropped. Low: a miss costs a person, a false alarm a patch."""
-    long_side: int = 960
+    long_side: int = _between(960, 160, 8192)
     """The picture is scaled down to this long side for a look."""
-    looks_per_second: float = 10.0
+    looks_per_second: float = _between(10.0, 0.5, 1000)
     """Frames between looks are filled from both sides."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Names:
+class Names(_Checked):
     method: SoundMethod = "silence"
     model: Literal["speech", "speech-small"] = "speech"
     """The recogniser's slot in the model manifest."""
@@ -42,36 +63,36 @@ class Names:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
-    rounds: int = 2
+class Check(_Checked):
+    rounds: int = _between(2, 0, 10)
     """How often what the second look still finds is removed again before the clip is held."""
-    looks_per_second: float = 4.0
+    looks_per_second: float = _between(4.0, 0.5, 1000)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class Limits(_Checked):
     """Input is hostile: what is beyond these is held."""
 
-    megapixels: float = 70.0
-    streams: int = 32
-    hours: float = 12.0
-    gigabytes: float = 100.0
-    memory_gigabytes: float = 12.0
+    megapixels: float = _between(70.0, 0.001, 10_000)
+    streams: int = _between(32, 1, 1000)
+    hours: float = _between(12.0, 0.001, 1000)
+    gigabytes: float = _between(100.0, 0.001, 100_000)
+    memory_gigabytes: float = _between(12.0, 1, 10_000)
     """Of one clip's child process."""
-    seconds_per_second: float = 60.0
+    seconds_per_second: float = _between(60.0, 1, 10_000)
     """A clip may take this times its own duration, and two minutes, before it is held."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Encoding:
+class Encoding(_Checked):
     """How a picture is encoded again when something in it was covered."""
 
-    crf: int = 18
+    crf: int = _between(18, 0, 51)
     preset: str = "veryfast"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
+class Policy(_Checked):
     """
     The settings of a run.
 
