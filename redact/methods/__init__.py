@@ -1,0 +1,99 @@
+"""
+Methods remove what was found. Those for pictures cover regions of a frame, in place.
+
+`geometry` says which samples, `reference` what is written to them, `audio` does the sound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from redact.errors import UsageError
+from redact.methods import reference
+from redact.methods.geometry import Area, area, touched
+from redact.types import Box, Frame, Plane
+
+__all__ = ["METHODS", "Method", "cover", "cover_all", "touched"]
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """How a method removes, and what it leaves."""
+
+    medium: Literal["picture", "sound"]
+    averages: bool = False  # keeps cells x cells averages of a region; else nothing of it
+    smooth: bool = False  # without the edges of cells
+
+
+METHODS = {
+    "fill": Method("picture", smooth=True),  # the colours around the region
+    "pixelate": Method("picture", averages=True),
+    "blur": Method("picture", averages=True, smooth=True),
+    "silence": Method("sound"),
+    "tone": Method("sound"),
+}
+
+
+def cover(frame: Frame, box: Box, *, method: str, cells: int = 4) -> None:
+    """Cover one region of a frame, in place. See `cover_all`, which several regions need."""
+    cover_all(frame, [(box, method)], cells=cells)
+
+
+def cover_all(frame: Frame, regions: Sequence[tuple[Box, str]], *, cells: int = 4) -> None:
+    """
+    Cover all regions of one frame, in place, on every plane but alpha.
+
+    A region is a box in whole luma pixels inside the frame, and a picture method. Nothing inside
+    a box is left but what its method keeps: of `fill` nothing, of `pixelate` and `blur` at most
+    cells x cells averages a plane. A soft edge lies around it, up to `touched`. The order of the
+    regions does not matter: colours are taken from the frame before anything is painted, from
+    inside no `fill` region, and regions are painted in the order of their boxes.
+
+    Raises UsageError for a method that does not exist and for a box that leaves the frame, and
+    InputError for planes of an unknown layout; the frame is then untouched.
+    """
+    ordered = sorted(set(regions), key=_order)
+    _check(frame, ordered, cells)
+    methods = [METHODS[name] for _, name in ordered]
+    # Y alone, or the first three of Y, U, V, A and R, G, B, A.
+    planes = frame.planes[: 3 if len(frame.planes) >= 3 else 1]
+    where = [[area(box, frame, plane) for box, _ in ordered] for plane in planes]
+    for plane, areas in zip(planes, where, strict=True):
+        _cover_plane(plane, areas, methods, cells=cells, depth=frame.depth)
+
+
+def _cover_plane(
+    plane: Plane, areas: Sequence[Area], methods: Sequence[Method], *, cells: int, depth: int
+) -> None:
+    colours = {
+        number: reference.surroundings(plane, areas[number], areas, depth)
+        for number, method in enumerate(methods)
+        if not method.averages
+    }
+    if len(colours) < len(methods):
+        # An average must not hold what a `fill` region beside it removes.
+        for number, filled in colours.items():
+            reference.paint(plane, areas[number], filled, smooth=True, soft_edge=False)
+    for number, method in enumerate(methods):
+        if method.averages:
+            colours[number] = reference.averages(plane, areas[number], cells)
+    for number, method in enumerate(methods):
+        reference.paint(plane, areas[number], colours[number], smooth=method.smooth)
+
+
+def _order(region: tuple[Box, str]) -> tuple[int, int, int, int, str]:
+    box, method = region
+    return box.x0, box.y0, box.x1, box.y1, method
+
+
+def _check(frame: Frame, regions: Sequence[tuple[Box, str]], cells: int) -> None:
+    if cells < 1:
+        raise UsageError(f"{cells} cells: a region has 1 or more.")
+    whole = Box(0, 0, frame.width, frame.height)
+    for box, name in regions:
+        if name not in METHODS or METHODS[name].medium != "picture":
+            raise UsageError(f"no method of pictures is called {name!r}.")
+        if box & whole != box:
+            raise UsageError(f"a region leaves the picture at frame {frame.index}.")

@@ -1,0 +1,213 @@
+"""
+What each picture method writes, in NumPy: the CPU path, and the truth for the CUDA kernels.
+
+A method turns a region of a plane into a small grid of colours, and `paint` paints that grid.
+Whole numbers only, `//` and `>>` round down, sums do not depend on their order: a kernel can match
+every sample bit for bit. Samples are uint8, or uint16 for more than 8 bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from redact.methods.geometry import OPAQUE, Area, Axis
+from redact.types import Plane
+
+Colours = NDArray[np.int64]
+"""(rows, columns): the colours of one plane that are painted over a region."""
+
+CELL = 4
+"""A cell is at least this many samples long, so that a small region does not keep its picture."""
+NODES = 8
+"""`surroundings` is a grid of NODES x NODES colours, made of NODES samples a side."""
+
+
+def averages(plane: Plane, area: Area, cells: int) -> Colours:
+    """
+    The mean colour of each cell of a grid of at most cells x cells over the covered samples.
+
+    Cell k of n goes from size * k // n to size * (k + 1) // n; its colour is
+    (2 * sum + count) // (2 * count).
+    """
+    inside = plane[area.covered]
+    rows, columns = (_edges(size, grid(size, cells)) for size in inside.shape)
+    sums = np.add.reduceat(inside, rows[:-1], axis=0, dtype=np.int64)
+    sums = np.add.reduceat(sums, columns[:-1], axis=1)
+    return _mean(sums, np.diff(rows)[:, None] * np.diff(columns))
+
+
+def surroundings(plane: Plane, area: Area, others: Sequence[Area], depth: int) -> Colours:
+    """
+    NODES x NODES colours that depend on nothing inside the region, or inside `others`.
+
+    Each side of the covered samples has a band beside it, as wide as the soft edge, cut into NODES
+    parts (part k begins at size * k // NODES; an empty one is its first sample). A part's colour is
+    the mean of its samples that lie in the plane and in no region. A node's colour is the mean of
+    all parts, each by its weight in `_WEIGHTS` (on a circle this is the harmonic function: as soft
+    as a soap film). Where no sample is left, it is the mid colour.
+    """
+    sums, counts = _ring(plane, area, _free(area, others))
+    total = _WEIGHTS @ (counts > 0)
+    if not total[0]:
+        return np.full((NODES, NODES), 1 << (depth - 1), np.int64)
+    means = _mean(sums, np.maximum(counts, 1))  # 0 where there is no sample
+    return _mean(_WEIGHTS @ means, total).reshape(NODES, NODES)
+
+
+def paint(
+    plane: Plane, area: Area, colours: Colours, *, smooth: bool, soft_edge: bool = True
+) -> None:
+    """
+    Paint a grid of colours over a region and its soft edge, in place.
+
+    `smooth` interpolates between the cells' centres (rounded once along x, then once along y);
+    without it each cell is flat. Past the covered samples the outermost colours go on. The colour
+    c and the weight a of `Area.weights` make of a sample v: (v * (128 - a) + c * a + 64) >> 7, so
+    a covered one becomes c.
+    """
+    wide = np.uint16 if plane.dtype == np.uint8 else np.uint32
+    sample = _interpolated if smooth else _flat
+    along_x = sample(colours.T.astype(wide), area.x)
+    painted = sample(np.ascontiguousarray(along_x.T), area.y)
+    if not soft_edge:
+        inside = _from(area.y.covered, area.y.first), _from(area.x.covered, area.x.first)
+        plane[area.covered] = painted[inside]
+        return
+    view, weight = plane[area.touched], area.weights().astype(wide, copy=False)
+    painted *= weight
+    painted += view * (OPAQUE - weight)
+    painted += OPAQUE // 2
+    painted >>= 7
+    view[:] = painted
+
+
+def grid(size: int, cells: int) -> int:
+    """How many cells there are along `size` samples."""
+    return max(1, min(cells, size // CELL))
+
+
+def _flat(colours: NDArray[Any], side: Axis) -> NDArray[Any]:
+    """The colour of the cell that each touched sample lies in: (touched, columns)."""
+    return colours[_cells(side, len(colours))]
+
+
+def _interpolated(colours: NDArray[Any], side: Axis) -> NDArray[Any]:
+    """The colours between the cells' centres at each touched sample: (touched, columns)."""
+    low, high, share = _between(side, len(colours))
+    mixed = colours[high]
+    mixed *= share.astype(colours.dtype)
+    below = colours[low]
+    below *= (256 - share).astype(colours.dtype)
+    mixed += below
+    mixed += 128
+    mixed >>= 8
+    return mixed
+
+
+@lru_cache(maxsize=1024)
+def _cells(side: Axis, cells: int) -> NDArray[np.int64]:
+    """The cell of each touched sample."""
+    size = side.stop - side.start
+    return np.clip(((_places(side) + 1) * cells - 1) // size, 0, cells - 1)
+
+
+@lru_cache(maxsize=1024)
+def _between(side: Axis, cells: int) -> tuple[NDArray[np.int64], ...]:
+    """
+    The cells below and above each touched sample, and the share of the upper one in 1/256.
+
+    Sample p of `size` covered ones lies at (2 * p + 1) * cells * 128 // size - 128, in 1/256 of
+    a cell from the first centre, and no further out than the outer centres.
+    """
+    size = side.stop - side.start
+    place = (2 * _places(side) + 1) * cells * 128 // size - 128
+    place = np.clip(place, 0, (cells - 1) * 256)
+    low = place >> 8
+    return low, np.minimum(low + 1, cells - 1), (place & 255)[:, None]
+
+
+def _places(side: Axis) -> NDArray[np.int64]:
+    """The touched samples, counted from the first covered one."""
+    return np.arange(side.first - side.start, side.end - side.start, dtype=np.int64)
+
+
+def _ring(
+    plane: Plane, area: Area, free: NDArray[np.bool_] | None
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Sum and count of the free samples of each part: top, bottom, left, right, NODES each."""
+    x, y = area.x, area.y
+    bands = (
+        (slice(y.first, y.start), x.covered),
+        (slice(y.stop, y.end), x.covered),
+        (y.covered, slice(x.first, x.start)),
+        (y.covered, slice(x.stop, x.end)),
+    )
+    sums, counts = [], []
+    for number, (rows, columns) in enumerate(bands):
+        band = plane[rows, columns]
+        across = 0 if number < 2 else 1
+        starts = _edges(band.shape[1 - across], NODES)[:-1]
+        if free is None:
+            length = np.full(band.shape[1 - across], band.shape[across], np.int64)
+        else:
+            open_ = free[_from(rows, y.first), _from(columns, x.first)]
+            length = open_.sum(axis=across, dtype=np.int64)
+            band = band * open_
+        sums.append(np.add.reduceat(band.sum(axis=across, dtype=np.int64), starts))
+        counts.append(np.add.reduceat(length, starts))
+    return np.concatenate(sums), np.concatenate(counts)
+
+
+def _free(area: Area, others: Sequence[Area]) -> NDArray[np.bool_] | None:
+    """Which touched samples lie in no other region; None for all of them."""
+    free = None
+    for other in others:
+        if _meet(area.x, other.x) and _meet(area.y, other.y):
+            if free is None:
+                free = np.ones((area.y.end - area.y.first, area.x.end - area.x.first), np.bool_)
+            free[_from(other.y.covered, area.y.first), _from(other.x.covered, area.x.first)] = False
+    return free
+
+
+def _meet(side: Axis, other: Axis) -> bool:
+    return side.first < other.stop and other.start < side.end
+
+
+def _from(samples: slice, first: int) -> slice:
+    """The same samples, counted from `first`; what lies before it is cut off."""
+    return slice(max(0, samples.start - first), max(0, samples.stop - first))
+
+
+def _edges(size: int, parts: int) -> NDArray[np.int64]:
+    """Where the parts begin, and where the last one ends: parts + 1 whole numbers."""
+    return size * np.arange(parts + 1, dtype=np.int64) // parts
+
+
+def _mean(sums: NDArray[np.int64], counts: NDArray[np.int64]) -> Colours:
+    """To the nearest whole number, halves up."""
+    return (2 * sums + counts) // (2 * counts)
+
+
+def _node_weights() -> NDArray[np.int64]:
+    """
+    (NODES * NODES, 4 * NODES): the weight of each part of the ring for each node, row by row.
+
+    65536 // the squared distance, where node (i, j) lies at (2 * i + 1, 2 * j + 1) and part k at
+    (2 * k + 1, 0) on top, (2 * k + 1, 2 * NODES) below, (0, 2 * k + 1) left, (2 * NODES, 2 * k + 1)
+    right.
+    """
+    middle = 2 * np.arange(NODES, dtype=np.int64) + 1
+    near, far = np.zeros_like(middle), np.full_like(middle, 2 * NODES)
+    part_x = np.concatenate([middle, middle, near, far])
+    part_y = np.concatenate([near, far, middle, middle])
+    node_x, node_y = np.tile(middle, NODES)[:, None], np.repeat(middle, NODES)[:, None]
+    weights: NDArray[np.int64] = 65536 // ((node_x - part_x) ** 2 + (node_y - part_y) ** 2)
+    return weights
+
+
+_WEIGHTS = _node_weights()
