@@ -1,0 +1,288 @@
+import json
+import math
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import onnx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from onnx import TensorProto, helper, numpy_helper
+
+from redact.detectors.faces import FaceDetector, decode, suppress
+from redact.detectors.runtime import Network, free_shape, letterbox
+from redact.errors import DetectorError
+from redact.types import Box, Frame, Kind
+
+BITS = {"yuv420p": 8, "yuv422p": 8, "yuv444p": 8, "yuv420p10le": 10, "yuv444p12le": 12}
+
+
+def frame_of(*planes, depth=8, **how) -> Frame:
+    return Frame(tuple(planes), depth, 0, 0, Fraction(1, 25), **how)
+
+
+def network(nodes, outputs, weights=(), channels=3) -> bytes:
+    """A small ONNX file with the faults of CenterFace's: one fixed shape, weights as inputs."""
+    picture = helper.make_tensor_value_info("picture", TensorProto.FLOAT, [1, channels, 32, 32])
+    tensors = [numpy_helper.from_array(np.float32(value), name) for name, value in weights]
+    listed = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, np.shape(value))
+        for name, value in weights
+    ]
+    named = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, count, 8, 8])
+        for name, count in outputs
+    ]
+    graph = helper.make_graph(nodes, "network", [picture, *listed], named, tensors)
+    opset = helper.make_opsetid("", 17)
+    return onnx.helper.make_model(graph, opset_imports=[opset], ir_version=8).SerializeToString()
+
+
+def bright_spots(*, log_height=2.0, log_width=1.0, heat="Identity") -> bytes:
+    """
+    A network of CenterFace's form that finds bright spots: its heat is the mean of four by four
+    pixels, at most 1, and each box is exp(log_width) cells wide and exp(log_height) high.
+    """
+    mean = np.full((1, 3, 4, 4), 1 / 48 / 255)
+    sizes = np.zeros((2, 3, 4, 4))
+    weights = [
+        ("mean", mean),
+        ("none", sizes),
+        ("size", np.array([log_height, log_width])),
+        ("middle", np.zeros(2)),
+        ("zero", np.zeros(1)),
+    ]
+    four = {"kernel_shape": [4, 4], "strides": [4, 4]}
+    nodes = [
+        helper.make_node("Conv", ["picture", "mean"], ["warm"], **four),
+        helper.make_node(heat, ["warm"] if heat == "Identity" else ["warm", "zero"], ["heat"]),
+        helper.make_node("Conv", ["picture", "none", "size"], ["sizes"], **four),
+        helper.make_node("Conv", ["picture", "none", "middle"], ["offsets"], **four),
+    ]
+    return network(nodes, [("heat", 1), ("sizes", 2), ("offsets", 2)], weights)
+
+
+def spotted(*spots, width=128, height=96) -> Frame:
+    """A black picture with a white square of 4 x 4 at each spot (its top left)."""
+    luma = np.zeros((height, width), np.uint8)
+    for x, y in spots:
+        luma[y : y + 4, x : x + 4] = 255
+    return frame_of(luma, full_range=True)
+
+
+def detector(model: bytes, **how) -> FaceDetector:
+    settings = {"min_score": 0.5, "long_side": 128, "threads": 1, **how}
+    return FaceDetector(model, label="spots", **settings)
+
+
+class TestNetwork:
+    def test_freed_network_takes_any_size(self):
+        model = bright_spots()
+
+        freed = Network(free_shape(model, name="spots"), name="spots", threads=1)
+
+        assert freed(np.zeros((2, 3, 96, 64), np.float32))[0].shape == (2, 1, 24, 16)
+
+    def test_weights_are_no_inputs_any_more(self):
+        freed = onnx.load_model_from_string(free_shape(bright_spots(), name="spots"))
+
+        assert [value.name for value in freed.graph.input] == ["picture"]
+
+    def test_wrong_size_is_an_error_without_the_repair(self):
+        fixed = Network(bright_spots(), name="spots", threads=1)
+
+        with pytest.raises(DetectorError, match="spots failed on 1 pictures of 64x96"):
+            fixed(np.zeros((1, 3, 96, 64), np.float32))
+
+    @pytest.mark.parametrize("model", [b"", b"not a network", bright_spots()[:-40]])
+    def test_what_is_no_network_is_an_error(self, model):
+        with pytest.raises(DetectorError):
+            detector(model)
+
+    def test_absent_device_is_an_error(self):
+        with pytest.raises(DetectorError, match="no device 'tpu'"):
+            detector(bright_spots(), device="tpu")
+
+    def test_no_quiet_fall_back_to_the_cpu(self):
+        import onnxruntime
+
+        if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+            pytest.skip("this onnxruntime has CUDA")
+        with pytest.raises(DetectorError, match="cuda"):
+            detector(bright_spots(), device="cuda")
+
+    def test_numbers_that_are_not_finite_are_an_error(self):
+        broken = detector(bright_spots(heat="Div"))
+
+        with pytest.raises(DetectorError, match="not finite"):
+            broken.detect([spotted((32, 32))])
+
+
+class TestLetterbox:
+    @pytest.mark.parametrize("full_range", [False, True])
+    @pytest.mark.parametrize("bt601", [False, True])
+    @pytest.mark.parametrize("pixels", list(BITS))
+    def test_colours_agree_with_ffmpeg(self, pixels, bt601, full_range):
+        rgb = np.zeros((64, 96, 3), np.uint8)
+        rgb[:32, :48], rgb[:32, 48:] = (200, 30, 60), (20, 180, 90)
+        rgb[32:, :48], rgb[32:, 48:] = (40, 60, 220), (250, 250, 250)
+        frame = as_frame(rgb, pixels, bt601=bt601, full_range=full_range)
+
+        seen, scale = letterbox(frame, 96)
+
+        assert scale == 1
+        inside = [(y, x) for y in (16, 48) for x in (24, 72)]
+        for y, x in inside:
+            np.testing.assert_allclose(seen[:, y, x], rgb[y, x], atol=3)
+
+    def test_rgb_and_gray(self):
+        red = np.full((32, 32), 1023, np.uint16)
+        none = np.zeros_like(red)
+
+        colour, _ = letterbox(frame_of(red, none, none, depth=10, rgb=True), 32)
+        gray, _ = letterbox(frame_of(np.full((32, 32), 235, np.uint8)), 32)
+
+        assert colour[:, 0, 0].tolist() == [255, 0, 0]
+        assert gray[:, 0, 0].tolist() == pytest.approx([255, 255, 255])
+
+    @given(st.integers(1, 300), st.integers(1, 300), st.sampled_from([32, 64, 128]))
+    def test_shape_and_scale(self, width, height, long_side):
+        half = ((height + 1) // 2, (width + 1) // 2)
+        planes = np.full((height, width), 200, np.uint8), *[np.full(half, 128, np.uint8)] * 2
+
+        seen, scale = letterbox(frame_of(*planes), long_side)
+
+        assert seen.shape[1] % 32 == seen.shape[2] % 32 == 0
+        assert scale == min(long_side / max(width, height), 2)
+        inside = max(round(height * scale), 1), max(round(width * scale), 1)
+        assert (seen[:, : inside[0], : inside[1]] > 200).all()
+        assert not seen[:, inside[0] :].any()
+        assert not seen[:, :, inside[1] :].any()
+
+
+class TestFaceDetector:
+    def test_box_has_the_place_and_size_the_network_says(self):
+        model = bright_spots(log_height=math.log(9.99), log_width=math.log(4.99))
+
+        ((face,),) = detector(model).detect([spotted((64, 40))])
+
+        assert face.box == Box(56, 22, 76, 62)
+        assert face.kind == Kind.FACE
+        assert face.score == pytest.approx(1)
+        assert face.detector.startswith("spots@")
+
+    def test_scale_is_undone(self):
+        faces = detector(bright_spots(), long_side=128)
+        small = spotted((64, 40))
+        large = frame_of(*[np.repeat(np.repeat(small.planes[0], 4, 0), 4, 1)], full_range=True)
+
+        ((near,),), ((far,),) = faces.detect([large]), faces.detect([small])
+
+        assert near.box & Box(4 * far.box.x0, 4 * far.box.y0, 4 * far.box.x1, 4 * far.box.y1)
+        assert near.box.height == pytest.approx(4 * far.box.height, abs=8)
+
+    def test_batch_equals_one_by_one(self):
+        faces = detector(bright_spots())
+        frames = [spotted((32, 32)), spotted(), spotted((8, 8), (100, 60))]
+
+        together = faces.detect(frames)
+
+        assert together == [faces.detect([frame])[0] for frame in frames]
+        assert [len(found) for found in together] == [1, 0, 2]
+
+    def test_box_over_the_edge_is_cut(self):
+        ((face,),) = detector(bright_spots(log_height=4.0, log_width=4.0)).detect([spotted((0, 0))])
+
+        assert face.box == Box(0, 0, 112, 96)
+
+    def test_no_frames(self):
+        assert detector(bright_spots()).detect([]) == []
+
+    def test_network_of_another_form_is_an_error(self):
+        node = helper.make_node("Identity", ["picture"], ["heat"])
+        other = network([node], [("heat", 3)])
+
+        with pytest.raises(DetectorError, match="1 outputs"):
+            detector(other).detect([spotted()])
+
+
+class TestHead:
+    def test_below_the_threshold_nothing(self):
+        heat = np.float32([[0.29, 0.3]])
+        flat = np.zeros((2, 1, 2), np.float32)
+
+        boxes, scores = decode(heat, flat, flat, 0.3)
+
+        assert scores.tolist() == pytest.approx([0.3])
+        assert boxes.tolist() == [[4, 0, 8, 4]]
+
+    @given(
+        st.lists(
+            st.tuples(*[st.integers(0, 60)] * 2, *[st.integers(1, 40)] * 2, st.floats(0, 1)),
+            max_size=12,
+        )
+    )
+    def test_suppression(self, faces):
+        boxes = np.float32([(x, y, x + w, y + h) for x, y, w, h, _ in faces]).reshape(-1, 4)
+        scores = np.float32([face[4] for face in faces])
+
+        kept = suppress(boxes, scores).tolist()
+
+        assert all(overlap(boxes[a], boxes[b]) <= 0.4 for a in kept for b in kept if a != b)
+        for gone in set(range(len(faces))) - set(kept):
+            assert any(
+                overlap(boxes[gone], boxes[k]) > 0.4 and scores[k] >= scores[gone] for k in kept
+            )
+
+
+@pytest.mark.weights
+class TestCenterFace:
+    @pytest.mark.shared
+    def test_finds_the_face_where_the_truth_has_it(self, models, shared):
+        truth = json.loads((shared / "truth.json").read_text())["faces"]["no-mask_mov-3_jpg.jpg"]
+        picture = cv2.imread(str(shared / "faces" / "no-mask_mov-3_jpg.jpg"), cv2.IMREAD_GRAYSCALE)
+
+        (found,) = center_face(models).detect([frame_of(picture, full_range=True)])
+
+        ((x, y, width, height),) = truth["boxes"]
+        assert any(
+            abs(face.box.x0 + face.box.width / 2 - x - width / 2) < width / 4
+            and abs(face.box.y0 + face.box.height / 2 - y - height / 2) < height / 4
+            for face in found
+        )
+
+    def test_nothing_in_noise(self, models):
+        noise = np.random.default_rng(1).integers(0, 255, (240, 320), np.uint8)
+
+        assert center_face(models).detect([frame_of(noise)]) == [[]]
+
+
+def center_face(models: Path) -> FaceDetector:
+    model = (models / "faces" / "centerface.onnx").read_bytes()
+    return FaceDetector(model, label="centerface", min_score=0.3, long_side=640, threads=1)
+
+
+def overlap(a, b) -> float:
+    shared = np.clip(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]), 0, None).prod()
+    areas = [(box[2:] - box[:2]).prod() for box in (a, b)]
+    return float(shared / (sum(areas) - shared))
+
+
+def as_frame(rgb, pixels: str, *, bt601: bool, full_range: bool) -> Frame:
+    """Made by ffmpeg's own conversion, as a decoder would hand it over."""
+    spaces = av.video.reformatter.Colorspace
+    ranges = av.video.reformatter.ColorRange
+    made = av.VideoFrame.from_ndarray(rgb, "rgb24").reformat(
+        format=pixels,
+        dst_colorspace=spaces.ITU601 if bt601 else spaces.ITU709,
+        dst_color_range=ranges.JPEG if full_range else ranges.MPEG,
+    )
+    kind = np.uint8 if BITS[pixels] == 8 else np.uint16
+    planes = []
+    for plane in made.planes:
+        rows = np.frombuffer(plane, kind).reshape(plane.height, -1)
+        planes.append(rows[:, : plane.width].copy())
+    return frame_of(*planes, depth=BITS[pixels], bt601=bt601, full_range=full_range)
