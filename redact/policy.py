@@ -66,6 +66,8 @@ class Names(_Checked):
 class Check(_Checked):
     rounds: int = _between(2, 0, 10)
     """How often what the second look still finds is removed again before the clip is held."""
+    long_side: int = _between(640, 160, 8192)
+    """Another size than the first look's."""
     looks_per_second: float = _between(4.0, 0.5, 1000)
 
 

@@ -1,0 +1,147 @@
+"""Many inputs into one store: files, folders, globs and lists, by several workers at once."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from pathlib import Path
+from queue import SimpleQueue
+
+from redact.errors import RedactError, UsageError
+from redact.policy import Policy
+from redact.redactor import Redactor, Result, Status
+from redact.store import Store
+
+_VIDEO = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".m2ts", ".mts")
+_SOUND = (".wav", ".mp3", ".m4a", ".aac", ".flac", ".ogg", ".oga", ".opus")
+_STILL = (".png", ".jpg", ".jpeg", ".webp")
+SUFFIXES = frozenset((*_VIDEO, *_SOUND, *_STILL))
+"""What is taken from a folder. A file that is named itself is always tried."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inputs:
+    paths: tuple[Path, ...]  # each file once, in a stable order
+    ignored: int  # files of folders whose suffix is not one of media
+
+
+def expand(inputs: Sequence[str]) -> Inputs:
+    """
+    The files behind files, folders (with all below), globs and `@list` (a path a line).
+
+    Raises UsageError for an input that is nothing of these: a typo must not pass as an empty run.
+    """
+    paths: dict[Path, None] = {}
+    ignored = 0
+    for name in inputs:
+        for path, taken in _behind(name):
+            if taken:
+                paths[path] = None
+            else:
+                ignored += 1
+    if not paths:
+        raise UsageError("there is no media file in the inputs.")
+    return Inputs(paths=tuple(paths), ignored=ignored)
+
+
+def _behind(name: str) -> Iterator[tuple[Path, bool]]:
+    """Each file behind one input, and whether it is to be tried."""
+    path = Path(name)
+    if path.is_dir():
+        for folder, folders, files in os.walk(path):
+            folders.sort()
+            for file in sorted(files):
+                yield Path(folder, file), Path(file).suffix.lower() in SUFFIXES
+    elif path.exists() or path.is_symlink():
+        yield path, True
+    elif name.startswith("@"):
+        for line in _lines(Path(name[1:])):
+            yield from _behind(line)
+    elif found := sorted(glob.glob(name, recursive=True)):
+        for one in found:
+            yield from _behind(one)
+    else:
+        raise UsageError(
+            f"there is no file, folder or match for {name!r}.",
+            todo="Check the path; quote a glob so that the shell leaves it alone.",
+        )
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return [line for line in os.fsdecode(path.read_bytes()).splitlines() if line]
+    except OSError as error:
+        raise UsageError(f"the list {str(path)!r} can't be read ({error.strerror}).") from error
+
+
+Watch = Callable[[Path, float], None]
+"""Called with a clip and the share of its work that is done."""
+
+
+def run_all(
+    paths: Sequence[Path],
+    store: Store,
+    policy: Policy,
+    *,
+    device: str = "auto",
+    workers: int = 1,
+    watch: Watch = lambda _path, _share: None,
+) -> Iterator[Result]:
+    """
+    Redact every file; one result for each, as it is done.
+
+    A clip that fails is held, and the others go on. What stops the whole run (a store that
+    can't be written, models that can't be opened) is raised.
+    """
+    threads = max(1, (os.cpu_count() or 1) // workers)
+    idle: SimpleQueue[Redactor] = SimpleQueue()
+    crew = [Redactor(policy, device=device, threads=threads) for _ in range(workers)]
+    for redactor in crew:
+        idle.put(redactor)
+
+    def one(path: Path) -> Result:
+        redactor = idle.get()
+        try:
+            return redactor.run(path, store, progress=lambda share: watch(path, share))
+        except RedactError as error:
+            return Result(source=path, status=Status.HELD, error=error)
+        finally:
+            idle.put(redactor)
+
+    pool = ThreadPoolExecutor(workers)
+    try:
+        crew[0].open()
+        yield from _as_done(pool, one, paths, ahead=2 * workers)
+    finally:
+        for redactor in crew:
+            redactor.close()
+        pool.shutdown(cancel_futures=True)
+
+
+def _as_done(
+    pool: ThreadPoolExecutor,
+    one: Callable[[Path], Result],
+    paths: Sequence[Path],
+    *,
+    ahead: int,
+) -> Iterator[Result]:
+    """Results in the order in which they are ready; few jobs wait in the pool at any time."""
+    todo = iter(paths)
+    running: set[Future[Result]] = set()
+    while True:
+        while len(running) < ahead and (path := next(todo, None)) is not None:
+            running.add(pool.submit(one, path))
+        if not running:
+            return
+        done, running = wait(running, return_when=FIRST_COMPLETED)
+        for future in done:
+            yield future.result()
+
+
+def exit_code(results: Sequence[Result]) -> int:
+    """0 if nothing is held; the code of what held the clips; 1 if those codes differ."""
+    codes = {result.error.exit_code for result in results if result.error is not None}
+    return 0 if not codes else codes.pop() if len(codes) == 1 else 1

@@ -1,0 +1,245 @@
+"""
+The second look: reads the encoded output as a stranger would, and says what can still be found.
+
+Other settings than the first look (another size of the picture, other frames, the recogniser
+with other settings), a fresh reading of the container, and a comparison with what the output
+was meant to be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from redact.detectors.names import NameDetector
+from redact.detectors.opened import Detectors
+from redact.errors import Reason, ResidualError
+from redact.listen import listen, span_of
+from redact.look import Looker, Schedule, ahead, look_at_picture
+from redact.media.container import contents
+from redact.media.decode import Sound, frames, sound
+from redact.media.probe import Clip, probe
+from redact.plan import Cut, Plan, Region
+from redact.policy import Policy
+from redact.remove import Expected, thumbnail
+from redact.types import Box, Frame, Kind, Span, Track
+
+FRAME_TOLERANCE = 12.0
+"""Levels of 255 by which an 8 x 8 average may change in encoding; crf 18 changes it by about 2."""
+TIME_TOLERANCE = Fraction(1, 1000)
+"""Seconds: Matroska counts in milliseconds."""
+AROUND_SECONDS = 4.0
+"""How much sound around a removed span is listened to again."""
+SILENT = 0.003
+"""Root mean square of what may be left inside a silenced span by a lossy encoder."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What a second look found: nothing, if it is clean."""
+
+    tracks: tuple[Track, ...]
+    spans: tuple[Span, ...]
+    frames_scanned: int
+    sound_us_scanned: int
+    strip: dict[Kind, int] = field(default_factory=dict)  # what the container holds
+
+    @property
+    def clean(self) -> bool:
+        return not self.tracks and not self.spans and not self.strip
+
+    @property
+    def summary(self) -> str:
+        return f"{len(self.tracks)} faces and {len(self.spans)} names"
+
+    @property
+    def reason(self) -> Reason:
+        return Reason.STILL_VISIBLE if self.tracks else Reason.STILL_AUDIBLE
+
+
+def inspect(
+    clip: Clip, detectors: Detectors, policy: Policy, progress: Callable[[float], None]
+) -> Verdict:
+    """A second look at a file of which nothing is known: what can still be found in all of it."""
+    tracks: tuple[Track, ...] = ()
+    scanned = 0
+    if clip.picture is not None:
+        schedule = Schedule(looks_per_second=policy.faces.looks_per_second)
+        seen = look_at_picture(clip, detectors.faces_again, schedule, progress)
+        tracks, scanned = seen.tracks, seen.frames_scanned
+    heard = listen(clip, detectors.names, policy, progress)
+    return Verdict(
+        tracks=tracks,
+        spans=heard.spans,
+        frames_scanned=scanned,
+        sound_us_scanned=heard.sound_us,
+        strip=clip.found,
+    )
+
+
+def check(
+    output: Path,
+    source: Clip,
+    plan: Plan,
+    expected: Expected | None,
+    detectors: Detectors,
+    policy: Policy,
+    progress: Callable[[float], None],
+) -> Verdict:
+    """
+    Look again, at the output of a plan; `expected` is None where the picture was copied.
+
+    Raises ResidualError for what removing once more would not mend: something of the container
+    that came through, or an output that is not the source less what the plan removes.
+    """
+    if left := contents(output):
+        kinds = ", ".join(sorted(left))
+        raise ResidualError(f"the output still holds {kinds}.", reason=Reason.NOT_STRIPPED)
+    clip = probe(output, policy.limits)
+    _same_shape(source, clip)
+    tracks: tuple[Track, ...] = ()
+    scanned = 0
+    if clip.picture is not None:
+        tracks, scanned = _look_again(clip, plan, expected, detectors, policy, progress)
+    spans, listened = _listen_again(source, clip, plan, detectors.names)
+    return Verdict(tracks=tracks, spans=spans, frames_scanned=scanned, sound_us_scanned=listened)
+
+
+def _same_shape(source: Clip, output: Clip) -> None:
+    """Streams, sizes, counts and durations of the output are those of the source."""
+
+    def shape(clip: Clip) -> tuple[object, ...]:
+        picture = clip.picture
+        seen = picture and (picture.width, picture.height, picture.frames, picture.rotation)
+        return seen, [(one.rate, one.channels) for one in clip.sound]
+
+    if shape(source) != shape(output):
+        raise ResidualError(
+            f"the output has other streams than the source: {shape(output)}, not {shape(source)}.",
+            reason=Reason.CHANGED_ELSEWHERE,
+        )
+
+
+def _look_again(
+    clip: Clip,
+    plan: Plan,
+    expected: Expected | None,
+    detectors: Detectors,
+    policy: Policy,
+    progress: Callable[[float], None],
+) -> tuple[tuple[Track, ...], int]:
+    assert clip.picture is not None
+    covered = Covered(plan.regions)
+    schedule = Schedule(looks_per_second=policy.check.looks_per_second, phase=0.5)
+    looker = Looker(detectors.faces_again, schedule, ignore=covered.hides)
+    for frame in ahead(frames(clip)):
+        if expected is not None:
+            _compare(frame, expected)
+        looker.take(frame)
+        progress(min(frame.index / max(plan.looked.frames, 1), 1.0))
+    seen = looker.seen(rate=float(clip.picture.rate or 25))
+    if seen.frames != plan.looked.frames:
+        raise _changed(f"{seen.frames} frames, not {plan.looked.frames}")
+    return seen.tracks, seen.frames_scanned
+
+
+def _compare(frame: Frame, expected: Expected) -> None:
+    time = frame.pts * frame.time_base
+    if frame.index >= len(expected.times):
+        raise _changed(f"more than {len(expected.times)} frames")
+    if abs(time - expected.times[frame.index]) > TIME_TOLERANCE:
+        raise _changed(f"frame {frame.index} at {float(time):.4f} s")
+    wanted = expected.thumbnails.get(frame.index)
+    if wanted is not None:
+        difference = float(np.abs(thumbnail(frame) - wanted).max())
+        if difference > FRAME_TOLERANCE:
+            raise _changed(f"frame {frame.index}, by {difference:.0f} levels of 255")
+
+
+def _changed(how: str) -> ResidualError:
+    return ResidualError(
+        f"the output is not what was rendered: {how}.", reason=Reason.CHANGED_ELSEWHERE
+    )
+
+
+class Covered:
+    """Which part of each frame some regions cover."""
+
+    def __init__(self, regions: Sequence[Region]) -> None:
+        self._regions = regions
+
+    def hides(self, index: int, box: Box) -> bool:
+        """Whether at least half of the box lies under the plan's regions of that frame."""
+        over = [r.boxes[index - r.first] for r in self._regions if r.first <= index <= r.last]
+        under = np.zeros((16, 16), bool)
+        ys = box.y0 + (np.arange(16) + 0.5) * box.height / 16
+        xs = box.x0 + (np.arange(16) + 0.5) * box.width / 16
+        for one in over:
+            rows = (one.y0 <= ys) & (ys < one.y1)
+            under |= rows[:, None] & ((one.x0 <= xs) & (xs < one.x1))[None, :]
+        return bool(under.mean() >= 0.5)
+
+
+def _listen_again(
+    source: Clip, clip: Clip, plan: Plan, detector: NameDetector
+) -> tuple[tuple[Span, ...], int]:
+    """The recogniser on the sound around every removed span, with other settings."""
+    found: list[Span] = []
+    listened = 0
+    for before, after in zip(source.sound, clip.sound, strict=True):
+        cuts = [cut for cut in plan.cuts if cut.stream == before.index]
+        for ear in sound(clip, after) if cuts else []:
+            _silent(ear, cuts)
+            for window in _windows(ear, cuts):
+                listened += len(window.samples) * 1_000_000 // window.rate
+                heard = detector.listen(window.samples, again=True, language=plan.looked.language)
+                spans = [span_of(one, window, before.index, detector.name) for one in heard.names]
+                found += [span for span in spans if not _removed(span, cuts)]
+    return tuple(found), listened
+
+
+def _silent(ear: Sound, cuts: Sequence[Cut]) -> None:
+    """Nothing is left inside a silenced span, but what a lossy encoder smears into its ends."""
+    for cut in cuts:
+        if cut.method != "silence":
+            continue
+        inside = _piece(ear, cut.start_us + 30_000, cut.end_us - 30_000).samples
+        if inside.size and float(np.sqrt(np.mean(np.square(inside)))) > SILENT:
+            raise ResidualError(
+                f"the sound at {cut.start_us / 1e6:.2f} s was to be silent, and is not.",
+                reason=Reason.STILL_AUDIBLE,
+            )
+
+
+def _windows(ear: Sound, cuts: Sequence[Cut]) -> list[Sound]:
+    """The sound around the cuts, each stretch once."""
+    around = round(AROUND_SECONDS * 1_000_000)
+    joined: list[list[int]] = []
+    for start, end in sorted((cut.start_us - around, cut.end_us + around) for cut in cuts):
+        if joined and start <= joined[-1][1]:
+            joined[-1][1] = max(joined[-1][1], end)
+        else:
+            joined.append([start, end])
+    return [piece for start, end in joined if (piece := _piece(ear, start, end)).samples.size]
+
+
+def _piece(ear: Sound, start_us: int, end_us: int) -> Sound:
+    first = max(0, (start_us - ear.start_us) * ear.rate // 1_000_000)
+    last = max(first, (end_us - ear.start_us) * ear.rate // 1_000_000)
+    return replace(
+        ear,
+        samples=ear.samples[first:last],
+        start_us=ear.start_us + first * 1_000_000 // ear.rate,
+    )
+
+
+def _removed(span: Span, cuts: Sequence[Cut]) -> bool:
+    """Whether most of the span was removed already: a recogniser's times reach past a word."""
+    inside = sum(
+        max(0, min(span.end_us, cut.end_us) - max(span.start_us, cut.start_us)) for cut in cuts
+    )
+    return inside * 2 >= span.end_us - span.start_us

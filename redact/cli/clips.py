@@ -1,0 +1,298 @@
+"""redact run, plan, apply, check: what is done to clips."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import click
+from tqdm import tqdm
+
+from redact import plan as plans
+from redact.batch import Inputs, exit_code, expand, run_all
+from redact.cli import main
+from redact.errors import ResidualError
+from redact.plan import Plan
+from redact.policy import NAMED, Policy
+from redact.redactor import Redactor, Result, Status
+from redact.store import Store
+
+store_option = click.option(
+    "--store",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="The folder for redacted clips and their ledger; made if it is not there.",
+)
+policy_option = click.option(
+    "--policy",
+    default="strict",
+    show_default=True,
+    help=f"What is removed and how: {', '.join(NAMED)}, or a TOML file.",
+)
+device_option = click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    default="auto",
+    show_default=True,
+    help="Where the detectors run; cuda fails where there is no usable GPU.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Results as JSON on stdout.")
+input_argument = click.argument("source", metavar="INPUT", type=click.Path(path_type=Path))
+
+
+@main.command()
+@click.argument("inputs", metavar="INPUT...", nargs=-1, required=True)
+@store_option
+@policy_option
+@device_option
+@click.option(
+    "--workers", type=click.IntRange(1, 1024), default=1, show_default=True, help="Clips at once."
+)
+@json_option
+@click.pass_context
+def run(
+    context: click.Context,
+    inputs: tuple[str, ...],
+    store: Path,
+    policy: str,
+    device: str,
+    workers: int,
+    as_json: bool,
+) -> None:
+    """
+    Redact files, folders, globs or @lists of paths into a store.
+
+    A clip in which something still shows, or that can't be read to its end, is held: nothing of
+    it is published. Running again goes on where the last run stopped. With --json, one line per
+    clip and a last line with the totals.
+    """
+    chosen = Policy.load(policy)
+    found = expand(inputs)
+    with Bar(found) as bar:
+        opened = Store(store)
+        results = []
+        for result in run_all(
+            found.paths, opened, chosen, device=device, workers=workers, watch=bar.watch
+        ):
+            results.append(result)
+            bar.done(result)
+            bar.print(json.dumps(as_value(result)) if as_json else as_line(result))
+    totals = _totals(results, found, bar.seconds)
+    click.echo(json.dumps({"run": totals})) if as_json else _print_totals(totals, store)
+    context.exit(exit_code(results))
+
+
+@main.command()
+@input_argument
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True)
+@policy_option
+@device_option
+@json_option
+def plan(source: Path, output: Path, policy: str, device: str, as_json: bool) -> None:
+    """
+    Write what has to go from INPUT as a plan: plain JSON, to read, edit and apply.
+
+    Each region and each cut has a line of its own. Drop one, or add one, and `redact apply` it.
+    The file itself is not changed.
+    """
+    with Redactor(policy, device=device) as redactor, Share(source) as bar:
+        made = redactor.plan(source, progress=bar.watch)
+    output.write_text(made.to_json(), encoding="utf-8")
+    if as_json:
+        click.echo(json.dumps({"plan": str(output), "removed": _counts(made)}))
+    else:
+        click.echo(f"{output}: {_words(_counts(made))}")
+
+
+@main.command()
+@input_argument
+@click.argument("plan_file", metavar="PLAN", type=click.Path(path_type=Path))
+@store_option
+@policy_option
+@device_option
+@click.option(
+    "--trust-plan",
+    is_flag=True,
+    help="Publish even if the second look still finds something. Weakens protection; recorded.",
+)
+@json_option
+def apply(
+    source: Path,
+    plan_file: Path,
+    store: Path,
+    policy: str,
+    device: str,
+    trust_plan: bool,
+    as_json: bool,
+) -> None:
+    """Redact INPUT exactly as PLAN says. A plan fits only the file that it was made for."""
+    made = plans.read(plan_file)
+    with Redactor(policy, device=device) as redactor, Share(source) as bar:
+        result = redactor.apply(source, made, store, trust_plan=trust_plan, progress=bar.watch)
+    click.echo(json.dumps(as_value(result)) if as_json else as_line(result))
+
+
+@main.command()
+@click.argument(
+    "files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path)
+)
+@policy_option
+@device_option
+@json_option
+def check(files: tuple[Path, ...], policy: str, device: str, as_json: bool) -> None:
+    """
+    Take a second look at any file, ours or not: what can still be seen, heard or read in it?
+
+    Exits with 0 when nothing was found, and with 7 when something was.
+    """
+    found = 0
+    with Redactor(policy, device=device) as redactor:
+        for path in files:
+            with Share(path) as bar:
+                verdict = redactor.check(path, progress=bar.watch)
+            counts = {"face": len(verdict.tracks), "spoken_name": len(verdict.spans)}
+            counts |= {str(kind): count for kind, count in verdict.strip.items()}
+            counts = {kind: count for kind, count in counts.items() if count}
+            found += sum(counts.values())
+            value = {"file": str(path), "found": counts, "clean": not counts}
+            click.echo(json.dumps(value) if as_json else f"{path}: {_words(counts)}")
+    if found:
+        raise ResidualError(
+            f"{found} things can still be found in what was checked.", means="No file was changed."
+        )
+
+
+class Bar:
+    """Progress of a run on stderr: share of the bytes, × real time, time left."""
+
+    def __init__(self, inputs: Inputs) -> None:
+        self._sizes = {path: _size(path) for path in inputs.paths}
+        self._shares: dict[Path, float] = {}
+        self._footage = 0.0
+        self._start = time.monotonic()
+        self._bar = tqdm(
+            total=sum(self._sizes.values()),
+            unit="B",
+            unit_scale=True,
+            bar_format="{percentage:3.0f}% |{bar}| {desc} left {remaining}",
+        )
+        self._describe(0)
+        self._clips = 0
+
+    def __enter__(self) -> Bar:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.seconds = time.monotonic() - self._start
+        self._bar.close()
+
+    def watch(self, path: Path, share: float) -> None:
+        before = self._shares.get(path, 0.0)
+        if share > before:
+            self._shares[path] = share
+            self._bar.update(int(share * self._sizes[path]) - int(before * self._sizes[path]))
+
+    def done(self, result: Result) -> None:
+        self.watch(result.source, 1.0)
+        self._footage += result.seconds if result.status is Status.PUBLISHED else 0
+        self._clips += 1
+        self._describe(self._clips)
+
+    def print(self, line: str) -> None:
+        """A result on stdout, above the bar."""
+        self._bar.clear()
+        click.echo(line)
+        self._bar.refresh()
+
+    def _describe(self, clips: int) -> None:
+        speed = self._footage / max(time.monotonic() - self._start, 1e-6)
+        self._bar.set_description_str(
+            f"{clips} of {len(self._sizes)} clips, {speed:.2f} × real time,"
+        )
+
+
+class Share:
+    """Progress of one clip on stderr."""
+
+    def __init__(self, path: Path) -> None:
+        self._bar = tqdm(total=100, desc=path.name, bar_format="{desc}: {percentage:3.0f}% |{bar}|")
+
+    def __enter__(self) -> Share:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._bar.close()
+
+    def watch(self, share: float) -> None:
+        self._bar.update(max(0, int(share * 100) - self._bar.n))
+
+
+def as_value(result: Result) -> dict[str, Any]:
+    """A result for machines."""
+    value: dict[str, Any] = {
+        "input": str(result.source),
+        "status": str(result.status),
+        "output": str(result.output) if result.output else None,
+        "record": result.record,
+        "removed": result.removed,
+        "seconds": round(result.seconds, 3),
+    }
+    if result.error is not None:
+        value |= {"reason": str(result.error.reason), "error": result.error.what}
+        value |= {"exit_code": result.error.exit_code}
+    return value
+
+
+def as_line(result: Result) -> str:
+    """A result for people."""
+    if result.error is not None:
+        return f"{result.source}: held ({result.error.reason})\n  {result.error}"
+    again = " (already there)" if result.status is Status.ALREADY else ""
+    return f"{result.source} -> {result.output}{again}\n  removed: {_words(result.removed)}"
+
+
+def _totals(results: Iterable[Result], inputs: Inputs, seconds: float) -> dict[str, Any]:
+    results = list(results)
+    count = {str(status): sum(one.status is status for one in results) for status in Status}
+    footage = sum(one.seconds for one in results if one.status is Status.PUBLISHED)
+    return {
+        **count,
+        "ignored": inputs.ignored,
+        "footage_seconds": round(footage, 3),
+        "seconds": round(seconds, 3),
+        "times_real_time": round(footage / max(seconds, 1e-6), 3),
+    }
+
+
+def _print_totals(totals: dict[str, Any], store: Path) -> None:
+    click.echo(
+        f"{totals['published']} published, {totals['already']} already there, "
+        f"{totals['held']} held; {totals['footage_seconds']:.1f} s of footage in "
+        f"{totals['seconds']:.1f} s ({totals['times_real_time']:.2f} × real time). Store: {store}"
+    )
+    if totals["ignored"]:
+        click.echo(f"{totals['ignored']} files of the folders are not media and were left alone.")
+
+
+def _counts(made: Plan) -> dict[str, int]:
+    counts = dict(made.strip)
+    for one in (*made.regions, *made.cuts):
+        counts[str(one.kind)] = counts.get(str(one.kind), 0) + 1
+    return counts
+
+
+def _words(counts: dict[str, int]) -> str:
+    return (
+        ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in counts.items())
+        or "nothing"
+    )
+
+
+def _size(path: Path) -> int:
+    try:
+        return max(1, path.stat().st_size)
+    except OSError:
+        return 1

@@ -1,0 +1,141 @@
+"""redact models, redact doctor: what is installed and whether it is sound."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import json
+import os
+import platform
+import sys
+from typing import Any
+
+import click
+from tqdm import tqdm
+
+from redact import __version__, weights
+from redact.cli import main
+from redact.cli.clips import json_option
+from redact.errors import DetectorError, Reason
+
+
+@main.group()
+def models() -> None:
+    """The weights that the detectors run: list, pull, verify."""
+
+
+@models.command("list")
+@json_option
+def list_models(as_json: bool) -> None:
+    """Every model of the manifest: slot, licence, whether it is here, and its uses."""
+    states = dict(weights.verify())
+    rows = [{**_row(model), "state": states[model.name]} for model in weights.manifest()]
+    if as_json:
+        click.echo(json.dumps(rows))
+        return
+    for row in rows:
+        use = "commercial use allowed" if row["commercial"] else "NOT for commercial use"
+        mark = "default" if row["default"] else "optional"
+        click.echo(
+            f"{row['slot']:<15} {row['name']:<22} {row['state']:<8} {mark:<9} "
+            f"{row['licence']:<12} {use}"
+        )
+
+
+@models.command()
+@click.argument("slots", metavar="[SLOT]...", nargs=-1)
+def pull(slots: tuple[str, ...]) -> None:
+    """
+    Fetch models (by default all default ones) into the cache, each file checked by its sha256.
+
+    Does nothing, and needs no network, where they are there already.
+    """
+    with tqdm(total=1.0, bar_format="{desc} {percentage:3.0f}% |{bar}|") as bar:
+
+        def watch(name: str, share: float) -> None:
+            bar.set_description_str(name)
+            bar.update(max(0.0, share - bar.n))
+
+        weights.pull(slots or None, progress=watch)
+    click.echo(f"Models are in {weights.cache_folder()}.")
+
+
+@models.command("verify")
+@json_option
+def verify_models(as_json: bool) -> None:
+    """Check every default model's files against the manifest. Exits with 4 if one is not right."""
+    wanted = {model.name for model in weights.manifest() if model.default}
+    states = [(name, state) for name, state in weights.verify() if name in wanted]
+    if as_json:
+        click.echo(json.dumps(dict(states)))
+    else:
+        for name, state in states:
+            click.echo(f"{name:<22} {state}")
+    if any(state != "ok" for _name, state in states):
+        raise DetectorError(
+            "a default model is missing or changed.",
+            means="Runs that need it refuse to start.",
+            todo="redact models pull",
+            reason=Reason.MODEL_CHANGED,
+        )
+
+
+@main.command()
+@json_option
+def doctor(as_json: bool) -> None:
+    """What this machine can do: versions, models, languages, GPU; what is missing, and why."""
+    report = _report()
+    if as_json:
+        click.echo(json.dumps(report))
+        return
+    for subject, facts in report.items():
+        click.echo(subject)
+        for key, value in facts.items():
+            click.echo(f"  {key:<22} {value}")
+
+
+def _row(model: weights.Model) -> dict[str, Any]:
+    return {
+        "slot": model.slot,
+        "name": model.name,
+        "licence": model.licence,
+        "commercial": model.commercial,
+        "default": model.default,
+    }
+
+
+def _report() -> dict[str, dict[str, str]]:
+    packages = "av numpy opencv-python-headless onnxruntime faster-whisper ctranslate2 spacy"
+    return {
+        "redact": {
+            "version": __version__,
+            "python": sys.version.split()[0],
+            "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        },
+        "packages": {name: _version(name) for name in packages.split()},
+        "models": {**dict(weights.verify()), "folder": str(weights.cache_folder())},
+        "looked for": {
+            "faces": "yes",
+            "licence plates": "no: there is no detector for them in this version",
+            "spoken names": "English only; speech of other languages is held, or silenced by "
+            "the policy silence-uncovered",
+        },
+        "gpu": _gpu(),
+    }
+
+
+def _version(name: str) -> str:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed: pip install 'redact[cpu]'"
+
+
+def _gpu() -> dict[str, str]:
+    if importlib.util.find_spec("onnxruntime") is None:
+        return {"detectors": "cpu: onnxruntime is not installed"}
+    import onnxruntime
+
+    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        return {"detectors": "cuda, if the driver loads"}
+    return {"detectors": "cpu: this onnxruntime is built without CUDA (onnxruntime-gpu has it)"}

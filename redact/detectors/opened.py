@@ -1,0 +1,65 @@
+"""The detectors of one policy, opened once for many clips."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from redact.detectors.faces import FaceDetector
+from redact.detectors.names import NameDetector
+from redact.plan import Model
+from redact.policy import Policy
+from redact.weights import Opened, open_model
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detectors:
+    faces: FaceDetector
+    faces_again: FaceDetector
+    """The same model at another size, for the second look."""
+    names: NameDetector
+    models: tuple[Model, ...]
+    """What plan and ledger record of them."""
+
+    @classmethod
+    def open(cls, policy: Policy, *, device: str = "auto", threads: int = 0) -> Detectors:
+        """
+        Every model that the policy needs, its digests checked.
+
+        Raises DetectorError for a model that is missing, changed or does not open, and
+        UsageError for one whose licence does not allow the policy's purpose.
+        """
+
+        def opened(slot: str) -> Opened:
+            return open_model(slot, purpose=policy.purpose, accept_licences=policy.accept_licences)
+
+        face, speech, text = opened("faces"), opened(policy.names.model), opened("names")
+        names = NameDetector(
+            speech.folder, text.folder, label=speech.label, threads=threads, device=device
+        )
+        return cls(
+            faces=_faces(face, policy, policy.faces.long_side, device, threads),
+            faces_again=_faces(face, policy, policy.check.long_side, device, threads),
+            names=names,
+            models=(
+                _record("faces", face, round(policy.faces.min_score * 1_000_000)),
+                _record(policy.names.model, speech, 0),
+                _record("names", text, 0),
+            ),
+        )
+
+
+def _faces(
+    model: Opened, policy: Policy, long_side: int, device: str, threads: int
+) -> FaceDetector:
+    return FaceDetector(
+        model.read(model.main),
+        label=model.label,
+        min_score=policy.faces.min_score,
+        long_side=long_side,
+        threads=threads,
+        device=device,
+    )
+
+
+def _record(slot: str, model: Opened, threshold_ppm: int) -> Model:
+    return Model(slot=slot, name=model.name, sha256=model.sha256, threshold_ppm=threshold_ppm)

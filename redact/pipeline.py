@@ -1,0 +1,230 @@
+"""
+The order for one clip: probe, look, plan, remove, look again. The only module that knows it.
+
+What comes out is a finished file under a temporary name, and what is to be said of it. Recording
+and publishing it is the next step, in another process (see redactor.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from redact import __version__
+from redact.check import Verdict, check, inspect
+from redact.detectors.opened import Detectors
+from redact.errors import InputError, ResidualError, UsageError
+from redact.listen import Listened, listen
+from redact.look import Schedule, Seen, look_at_picture
+from redact.media.probe import Clip, file_sha256, probe
+from redact.media.render import render
+from redact.plan import Cut, Looked, Plan, Region
+from redact.policy import Faces, Policy
+from redact.remove import Cover, sound_edits
+from redact.types import Span, Track
+
+ENGINE = f"redact {__version__}"
+
+Progress = Callable[[float], None]
+"""Called with the share of the work that is done, 0 to 1."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """A redacted clip under its temporary name: what was removed, and that nothing is left."""
+
+    clip: Clip
+    plan: Plan  # with what the second look added
+    rounds: int  # how often it was rendered
+    verdict: Verdict
+
+
+class Pipeline:
+    """Holds the detectors of one policy open; works on one clip at a time."""
+
+    def __init__(self, policy: Policy, *, device: str = "auto", threads: int = 0) -> None:
+        self.policy = policy
+        self.detectors = Detectors.open(policy, device=device, threads=threads)
+
+    def probe(self, path: Path, progress: Progress) -> Clip:
+        """What the file is; raises InputError for one that can't be read to its end."""
+        clip = probe(path, self.policy.limits)
+        progress(1.0)
+        return clip
+
+    def plan(self, clip: Clip, progress: Progress) -> Plan:
+        """What has to go from the clip. Reads only."""
+        policy = self.policy
+        seen = Seen(tracks=(), frames=0, frames_scanned=0)
+        if clip.picture is not None:
+            schedule = Schedule(looks_per_second=policy.faces.looks_per_second)
+            seen = look_at_picture(
+                clip, self.detectors.faces, schedule, _part(progress, 0.0, 0.7 if clip.sound else 1)
+            )
+        heard = listen(clip, self.detectors.names, policy, _part(progress, 0.7, 1.0))
+        return Plan(
+            source=clip.sha256,
+            policy=policy.sha256,
+            engine=ENGINE,
+            models=self.detectors.models,
+            looked=_looked(seen, heard),
+            width=clip.picture.width if clip.picture else 0,
+            height=clip.picture.height if clip.picture else 0,
+            regions=_regions(clip, seen.tracks, policy),
+            cuts=self._cuts(heard.spans),
+            strip={str(kind): count for kind, count in sorted(clip.found.items())},
+        )
+
+    def make(
+        self, clip: Clip, target: Path, plan: Plan | None, trust: bool, progress: Progress
+    ) -> Made:
+        """
+        Write the clip to `target`, less what the plan says (or what a look finds, without one).
+
+        Without a plan, what the second look still finds is removed too; after
+        `policy.check.rounds` of that, ResidualError. A plan that is given is carried out as it
+        is: what the second look still finds is a ResidualError at once, or with `trust` goes into
+        the record. On any failure `target` is not left behind.
+        """
+        try:
+            if plan is None:
+                looked = self.plan(clip, _part(progress, 0.0, 0.5))
+                made = self._until_clean(clip, target, looked, _part(progress, 0.5, 1.0))
+            else:
+                made = self._as_planned(clip, target, plan, trust, progress)
+            _check_unchanged(clip)
+        except BaseException:
+            target.unlink(missing_ok=True)
+            raise
+        return made
+
+    def look_again(self, clip: Clip, progress: Progress) -> Verdict:
+        """A second look at a file that nothing is known of."""
+        return inspect(clip, self.detectors, self.policy, progress)
+
+    def _as_planned(
+        self, clip: Clip, target: Path, plan: Plan, trust: bool, progress: Progress
+    ) -> Made:
+        fits(plan, clip)
+        verdict = self._once(clip, target, plan, progress)
+        if not verdict.clean and not trust:
+            raise ResidualError(
+                f"the second look still finds {verdict.summary} that the plan leaves.",
+                todo="Add it to the plan; or, if it is nothing, apply with --trust-plan, which the "
+                "ledger records.",
+                reason=verdict.reason,
+            )
+        return Made(clip=clip, plan=plan, rounds=1, verdict=verdict)
+
+    def _until_clean(self, clip: Clip, target: Path, plan: Plan, progress: Progress) -> Made:
+        for round_ in range(1, self.policy.check.rounds + 2):
+            verdict = self._once(clip, target, plan, progress)
+            if verdict.clean:
+                return Made(clip=clip, plan=plan, rounds=round_, verdict=verdict)
+            plan = replace(
+                plan,
+                regions=plan.regions + _regions(clip, verdict.tracks, self.policy),
+                cuts=plan.cuts + self._cuts(verdict.spans),
+            )
+        raise ResidualError(
+            f"after {self.policy.check.rounds + 1} tries the second look still finds "
+            f"{verdict.summary}.",
+            todo="Write a plan (redact plan), add what is missing by hand, and apply it.",
+            reason=verdict.reason,
+        )
+
+    def _once(self, clip: Clip, target: Path, plan: Plan, progress: Progress) -> Verdict:
+        """Render the plan, and look at what came out."""
+        cover = Cover(plan, self.policy.faces.cells)
+        covers = any(region.boxes for region in plan.regions)
+        render(
+            clip,
+            target,
+            encoding=self.policy.encoding,
+            picture=cover if covers else None,
+            sound=sound_edits(plan, clip),
+            progress=_part(progress, 0.0, 0.6),
+        )
+        expected = cover.expected if cover.expected.times else None
+        rest = _part(progress, 0.6, 1.0)
+        return check(target, clip, plan, expected, self.detectors, self.policy, rest)
+
+    def _cuts(self, spans: tuple[Span, ...]) -> tuple[Cut, ...]:
+        return tuple(
+            Cut(
+                kind=span.kind,
+                method=self.policy.names.method,
+                stream=span.stream,
+                start_us=span.start_us,
+                end_us=span.end_us,
+                score_ppm=_ppm(span.score),
+                detector=span.detector,
+            )
+            for span in spans
+        )
+
+
+def regions_of(
+    tracks: tuple[Track, ...], faces: Faces, width: int, height: int
+) -> tuple[Region, ...]:
+    """Tracks as what is covered: each box with the policy's margin, inside the picture."""
+    return tuple(
+        Region(
+            kind=track.kind,
+            method=faces.method,
+            first=track.first,
+            boxes=tuple(box.grow(faces.margin).clip(width, height) or box for box in track.boxes),
+            score_ppm=_ppm(track.score),
+            detector=track.detector,
+        )
+        for track in tracks
+    )
+
+
+def _regions(clip: Clip, tracks: tuple[Track, ...], policy: Policy) -> tuple[Region, ...]:
+    if clip.picture is None:
+        return ()
+    return regions_of(tracks, policy.faces, clip.picture.width, clip.picture.height)
+
+
+def _check_unchanged(clip: Clip) -> None:
+    if file_sha256(clip.path) != clip.sha256:
+        raise InputError("the file changed while it was being worked on.")
+
+
+def fits(plan: Plan, clip: Clip) -> None:
+    """Raises UsageError for a plan that was made for another file or speaks of what it lacks."""
+    if plan.source != clip.sha256:
+        raise UsageError(
+            "the plan was made for another file.",
+            todo="Write a plan for this one: redact plan FILE -o plan.json",
+        )
+    streams = {stream.index for stream in clip.sound}
+    if any(cut.stream not in streams for cut in plan.cuts):
+        raise UsageError("the plan cuts sound from a stream that the file does not have.")
+    if plan.regions and clip.picture is None:
+        raise UsageError("the plan covers regions of a file without a picture.")
+    shape = (clip.picture.width, clip.picture.height) if clip.picture else (0, 0)
+    if shape != (plan.width, plan.height):
+        raise UsageError(f"the plan is for a picture of {plan.width} x {plan.height} pixels.")
+
+
+def _looked(seen: Seen, heard: Listened) -> Looked:
+    return Looked(
+        frames=seen.frames,
+        frames_scanned=seen.frames_scanned,
+        sound_us=heard.sound_us,
+        sound_us_scanned=heard.sound_us,
+        speech_us=heard.speech_us,
+        language=heard.language,
+    )
+
+
+def _ppm(score: float) -> int:
+    return min(1_000_000, max(0, round(score * 1_000_000)))
+
+
+def _part(progress: Progress, start: float, end: float) -> Progress:
+    """A stretch of the whole work, as a progress of its own."""
+    return lambda share: progress(start + (end - start) * share)

@@ -1,0 +1,228 @@
+"""
+The public way in: a file goes in, a published file (or a held clip) comes out, and it is recorded.
+
+The work on a clip happens in a child process; recording and publishing happen here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from os import PathLike
+from pathlib import Path
+from types import TracebackType
+
+from redact.arrays import FramesReport, Pictures, redact_frames
+from redact.check import Verdict
+from redact.detectors.opened import Detectors
+from redact.errors import Reason, RedactError, UsageError
+from redact.media.probe import Clip
+from redact.pipeline import Made
+from redact.plan import Plan
+from redact.policy import Policy
+from redact.record import detail_of, media_of, published_facts, removed_from, work_of
+from redact.store import Store
+from redact.worker import Worker
+
+START_SECONDS = 120.0
+"""Of a clip's time limit, whatever its duration; also the limit for probing it."""
+
+
+class Status(StrEnum):
+    PUBLISHED = "published"
+    ALREADY = "already"  # published by an earlier run, with the same policy and engine
+    HELD = "held"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What became of one clip."""
+
+    source: Path
+    status: Status
+    output: Path | None = None  # in the store's clips/; None if it is held
+    record: str = ""  # the ledger's opaque name for it
+    removed: dict[str, int] = field(default_factory=dict)  # how many of each kind
+    seconds: float = 0.0  # of footage
+    error: RedactError | None = None  # why it is held
+
+
+Progress = Callable[[float], None]
+
+
+def _quiet(_share: float) -> None:
+    """Nobody watches."""
+
+
+class Redactor:
+    """
+    Redacts clips one after the other, with the models open once. Also a context manager.
+
+    Args:
+        policy: a Policy, the name of one, or the path of a TOML file.
+        device: "cpu", "cuda" (raises DetectorError where there is none) or "auto".
+        threads: of the models and codecs; 0 takes every core.
+    """
+
+    def __init__(
+        self, policy: str | Path | Policy = "strict", *, device: str = "auto", threads: int = 0
+    ) -> None:
+        self.policy = Policy.load(policy)
+        self._device, self._threads = device, threads
+        self._worker = Worker(self.policy, device=device, threads=threads)
+        self._stores: dict[Path, Store] = {}
+        self._detectors: Detectors | None = None
+
+    def __enter__(self) -> Redactor:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def open(self) -> None:
+        """Open the models now rather than with the first clip; raises what is wrong with them."""
+        self._worker.start()
+
+    def close(self) -> None:
+        """End the child process. The next call starts a new one."""
+        self._worker.close()
+
+    def run(
+        self,
+        path: str | PathLike[str],
+        store: str | PathLike[str] | Store,
+        *,
+        progress: Progress = _quiet,
+    ) -> Result:
+        """
+        Redact one file into the store, unless an earlier run with the same settings has.
+
+        Raises the RedactError that held the clip, once the hold is recorded.
+        """
+        return self._into(Path(path), self._store(store), None, False, progress)
+
+    def plan(self, path: str | PathLike[str], *, progress: Progress = _quiet) -> Plan:
+        """What has to go from the file, as plain data. Changes nothing."""
+        clip = self._probe(Path(path))
+        plan: Plan = self._worker.do(
+            "plan", clip, progress=progress, seconds=self._time_limit(clip)
+        )
+        return plan
+
+    def apply(
+        self,
+        path: str | PathLike[str],
+        plan: Plan,
+        store: str | PathLike[str] | Store,
+        *,
+        trust_plan: bool = False,
+        progress: Progress = _quiet,
+    ) -> Result:
+        """
+        Redact one file by a plan that was made for it, exactly as the plan says.
+
+        What the second look still finds holds the clip; with `trust_plan` it is published all
+        the same, and its entry says that a person overruled the second look.
+        """
+        return self._into(Path(path), self._store(store), plan, trust_plan, progress)
+
+    def redact_frames(self, frames: Pictures, fps: float) -> tuple[Pictures, FramesReport]:
+        """
+        A copy of the frames with every face covered, and what was covered, in this process.
+
+        Args:
+            frames: (frames, height, width, 3) uint8, R G B, of one clip in order.
+            fps: frames per second.
+
+        Raises UsageError for arrays of another form, DetectorError where a detector could not
+        look, ResidualError where the second look still finds a face. See `redact.arrays`.
+        """
+        if self._detectors is None:
+            self._detectors = Detectors.open(
+                self.policy, device=self._device, threads=self._threads
+            )
+        return redact_frames(frames, fps, self._detectors, self.policy)
+
+    def check(self, path: str | PathLike[str], *, progress: Progress = _quiet) -> Verdict:
+        """What can still be seen and heard in a file, ours or not."""
+        clip = self._probe(Path(path))
+        verdict: Verdict = self._worker.do(
+            "look_again", clip, progress=progress, seconds=self._time_limit(clip)
+        )
+        return verdict
+
+    def _store(self, store: str | PathLike[str] | Store) -> Store:
+        if isinstance(store, Store):
+            return store
+        root = Path(store).absolute()
+        if root not in self._stores:
+            self._stores[root] = Store(root)
+        return self._stores[root]
+
+    def _probe(self, path: Path) -> Clip:
+        size = path.stat().st_size if path.exists() else 0
+        limit = START_SECONDS + size / 10e6  # 10 MB/s: a slow disk
+        clip: Clip = self._worker.do("probe", path, progress=_quiet, seconds=limit)
+        return clip
+
+    def _time_limit(self, clip: Clip) -> float:
+        factor = self.policy.limits.seconds_per_second
+        return START_SECONDS + factor * clip.duration_us / 1_000_000
+
+    def _into(
+        self, path: Path, store: Store, plan: Plan | None, trust: bool, progress: Progress
+    ) -> Result:
+        clip: Clip | None = None
+        try:
+            _check_outside(path, store)
+            clip = self._probe(path)
+            return self._make(clip, store, plan, trust, progress)
+        except RedactError as error:
+            work = work_of(clip.sha256 if clip else None, self.policy, plan)
+            store.hold(work, self.policy.name, error.reason)
+            raise
+
+    def _make(
+        self, clip: Clip, store: Store, plan: Plan | None, trust: bool, progress: Progress
+    ) -> Result:
+        work = work_of(clip.sha256, self.policy, plan)
+        if (entry := store.find(work)) is not None:
+            removed = {line["k"]: line["count"] for line in entry.value["sum"]}
+            return _result(clip, Status.ALREADY, store.path(entry), removed)
+        made: Made = self._worker.do(
+            "make",
+            clip,
+            target := store.workspace(work, media_of(clip)),
+            plan,
+            trust,
+            progress=progress,
+            seconds=self._time_limit(clip),
+        )
+        output = store.publish(target, work, published_facts(made, self.policy), detail_of(made))
+        return _result(clip, Status.PUBLISHED, output, removed_from(made.plan))
+
+
+def _check_outside(path: Path, store: Store) -> None:
+    if path.resolve().is_relative_to(store.root.resolve()):
+        raise UsageError(
+            "the input lies inside the store.",
+            todo="Redact from where the footage was downloaded to, into another folder.",
+            reason=Reason.INSIDE_STORE,
+        )
+
+
+def _result(clip: Clip, status: Status, output: Path, removed: dict[str, int]) -> Result:
+    return Result(
+        source=clip.path,
+        status=status,
+        output=output,
+        record=output.stem,
+        removed=removed,
+        seconds=clip.duration_us / 1_000_000,
+    )

@@ -1,0 +1,95 @@
+"""Carry out a plan: what each frame and each block of sound goes through on its way out."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import partial
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from redact.media.probe import Clip
+from redact.methods import cover_all
+from redact.methods.audio import remove
+from redact.plan import Plan
+from redact.types import Box, Frame
+
+SAMPLES = 400
+"""At most so many frames of a clip are remembered, small, for the second look to compare."""
+SHRINK = 8
+"""Each side of a remembered frame is so many times smaller."""
+
+
+@dataclass(slots=True)
+class Expected:
+    """What the output has to show: every frame's time, and some frames as small grey pictures."""
+
+    times: list[Fraction] = field(default_factory=list)
+    thumbnails: dict[int, NDArray[np.float32]] = field(default_factory=dict)
+
+
+def thumbnail(frame: Frame) -> NDArray[np.float32]:
+    """The first plane, averaged over SHRINK x SHRINK pixels, in levels of 8 bits."""
+    height, width = -(-frame.height // SHRINK), -(-frame.width // SHRINK)
+    small = cv2.resize(frame.planes[0], (width, height), interpolation=cv2.INTER_AREA)
+    return small.astype(np.float32) / 2 ** (frame.depth - 8)
+
+
+class Cover:
+    """Covers the plan's regions in each frame of a clip, in order, and remembers the outcome."""
+
+    def __init__(self, plan: Plan, cells: int) -> None:
+        self._cells = cells
+        self._every = max(1, plan.looked.frames // SAMPLES)
+        self._by_frame: dict[int, list[tuple[Box, str]]] = defaultdict(list)
+        for region in plan.regions:
+            for index, box in enumerate(region.boxes, region.first):
+                self._by_frame[index].append((box, region.method))
+        self.expected = Expected()
+
+    def __call__(self, frame: Frame) -> bool:
+        """Changes the frame's planes in place; says whether it did."""
+        regions = self._by_frame.get(frame.index, [])
+        cover_all(frame, regions, cells=self._cells)
+        self.expected.times.append(frame.pts * frame.time_base)
+        if frame.index % self._every == 0:
+            self.expected.thumbnails[frame.index] = thumbnail(frame)
+        return bool(regions)
+
+
+SoundEdit = Callable[[NDArray[np.float32], Fraction], None]
+
+
+def sound_edits(plan: Plan, clip: Clip) -> Mapping[int, SoundEdit]:
+    """For each sound stream with something to remove: what its blocks of samples go through."""
+    edits: dict[int, SoundEdit] = {}
+    for stream in clip.sound:
+        cuts = [cut for cut in plan.cuts if cut.stream == stream.index]
+        if cuts:
+            edits[stream.index] = partial(
+                _remove, rate=stream.rate, cuts=_by_method(plan, stream.index)
+            )
+    return edits
+
+
+def _by_method(plan: Plan, stream: int) -> dict[str, list[tuple[int, int]]]:
+    found: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    for cut in plan.cuts:
+        if cut.stream == stream:
+            found[cut.method].append((cut.start_us, cut.end_us))
+    return found
+
+
+def _remove(
+    samples: NDArray[np.float32],
+    time: Fraction,
+    *,
+    rate: int,
+    cuts: Mapping[str, list[tuple[int, int]]],
+) -> None:
+    for method, spans in cuts.items():
+        remove(samples, time, rate, spans, method)

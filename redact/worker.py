@@ -1,0 +1,201 @@
+"""
+One clip at a time in a child process, so that a crash, a hang or a huge allocation costs one clip.
+
+The parent sends a job over a pipe and reads progress and the outcome. The child dies with its
+parent, leaves no core dump, and has nowhere to write messages of libraries to: those could
+quote what is inside a clip.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+import subprocess
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from redact.errors import InputError, Reason, RedactError, StoreError
+from redact.pipeline import Pipeline
+from redact.policy import Policy
+
+COMMAND = (sys.executable, "-m", "redact.worker")
+
+_STORE_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS)
+
+START_SECONDS = 180.0
+"""A child may take so long to open its models."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """Call `method` of the child's Pipeline with `arguments` and a progress."""
+
+    method: str
+    arguments: tuple[Any, ...]
+
+
+class Worker:
+    """A child process with the models of one policy open. Starts one anew when it has died."""
+
+    def __init__(self, policy: Policy, *, device: str = "auto", threads: int = 0) -> None:
+        self._settings = (policy, device, threads)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._pipe: Connection | None = None
+        self._lifeline: Connection | None = None
+
+    def start(self) -> None:
+        """Open the child and its models; raises what kept it from that."""
+        if self._process is not None and self._process.poll() is None:
+            return
+        self.close()
+        self._pipe, theirs = Pipe()
+        held, self._lifeline = Pipe(duplex=False)
+        handles = (theirs.fileno(), held.fileno())
+        self._process = subprocess.Popen(
+            [*COMMAND, *map(str, handles)],
+            pass_fds=handles,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        theirs.close()
+        held.close()
+        self._pipe.send(self._settings)
+        self._answer(lambda _share: None, START_SECONDS)
+
+    def do(
+        self, method: str, *arguments: Any, progress: Callable[[float], None], seconds: float
+    ) -> Any:
+        """
+        What the child's Pipeline.<method>(*arguments, progress) returns.
+
+        Raises what it raises; InputError where the child died or took longer than `seconds`.
+        """
+        self.start()
+        assert self._pipe is not None
+        self._pipe.send(Job(method=method, arguments=arguments))
+        return self._answer(progress, seconds)
+
+    def close(self) -> None:
+        """End the child, whatever it is doing."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+        for pipe in (self._pipe, self._lifeline):
+            if pipe is not None:
+                pipe.close()
+        self._process = self._pipe = self._lifeline = None
+
+    def _answer(self, progress: Callable[[float], None], seconds: float) -> Any:
+        assert self._pipe is not None
+        until = time.monotonic() + seconds
+        while True:
+            if not self._pipe.poll(max(0.0, until - time.monotonic())):
+                self.close()
+                raise InputError(
+                    "the clip took longer than its time limit.",
+                    todo="Raise limits.seconds_per_second in the policy if it is only slow.",
+                    reason=Reason.TIMEOUT,
+                )
+            try:
+                kind, value = self._pipe.recv()
+            except (EOFError, ConnectionError) as error:
+                raise self._died() from error
+            if kind == "done":
+                return value
+            if kind == "failed":
+                raise value
+            progress(value)
+
+    def _died(self) -> RedactError:
+        assert self._process is not None
+        code = self._process.wait()
+        self.close()
+        how = f"signal {-code}" if code < 0 else f"exit code {code}"
+        return InputError(
+            f"the process that worked on the clip died ({how}).",
+            todo="A decoder crashed on it, or it ran out of memory: repair or leave out the file.",
+            reason=Reason.CRASHED,
+        )
+
+
+def _child(pipe: Connection, lifeline: Connection) -> None:
+    """The child's whole life: open the models, then a job at a time until the pipe closes."""
+    threading.Thread(target=_die_with, args=(lifeline,), daemon=True).start()
+    try:
+        policy, device, threads = pipe.recv()
+        _limit(policy)
+        pipeline = Pipeline(policy, device=device, threads=threads)
+    except RedactError as error:
+        pipe.send(("failed", error))
+        return
+    pipe.send(("done", None))
+    while True:
+        try:
+            job: Job = pipe.recv()
+        except EOFError:
+            return
+        pipe.send(_outcome(pipeline, job, pipe))
+
+
+def _outcome(pipeline: Pipeline, job: Job, pipe: Connection) -> tuple[str, Any]:
+    def progress(share: float) -> None:
+        pipe.send(("progress", share))
+
+    try:
+        return "done", getattr(pipeline, job.method)(*job.arguments, progress)
+    except RedactError as error:
+        return "failed", error
+    except OSError as error:
+        if error.errno not in _STORE_FAULTS:
+            return "failed", _fault(error)
+        return "failed", StoreError(
+            f"the output could not be written ({os.strerror(error.errno or 0)}).",
+            todo="Make room (or mend the disk) and run again: finished clips are not done again.",
+        )
+    except MemoryError:
+        return "failed", InputError(
+            "the clip needs more memory than a child process may take.",
+            todo="Raise limits.memory_gigabytes in the policy.",
+            reason=Reason.MEMORY,
+        )
+    except Exception as error:  # noqa: BLE001  # becomes a held clip
+        return "failed", _fault(error)
+
+
+def _fault(error: Exception) -> RedactError:
+    """An error that nobody foresaw: its type and place, but not its text, which may quote media."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return RedactError(
+        f"{type(error).__name__} at {Path(place.filename).name}:{place.lineno}: a fault of redact.",
+        todo="Please report it with the line above.",
+        reason=Reason.CRASHED,
+    )
+
+
+def _limit(policy: Policy) -> None:
+    """No core dump (it would hold the clip), and bounded memory."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    most = round(policy.limits.memory_gigabytes * 2**30)
+    resource.setrlimit(resource.RLIMIT_AS, (most, most))
+
+
+def _die_with(lifeline: Connection) -> None:
+    """End this process when the parent's end of the pipe is gone."""
+    try:
+        lifeline.recv_bytes()
+    except (EOFError, OSError):
+        os._exit(1)
+
+
+if __name__ == "__main__":
+    _child(Connection(int(sys.argv[1])), Connection(int(sys.argv[2]), writable=False))

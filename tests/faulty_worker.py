@@ -1,0 +1,48 @@
+"""A worker whose Pipeline misbehaves as it is told to. Run by test_worker.py."""
+
+import ctypes
+import os
+import sys
+import time
+from multiprocessing.connection import Connection
+
+from redact import worker
+from redact.errors import DetectorError, InputError
+
+
+class Faulty:
+    def __init__(self, policy, *, device, threads):
+        if device == "missing":
+            raise DetectorError("the model is missing.", todo="redact models pull")
+
+    def echo(self, value, progress):
+        progress(0.5)
+        return value
+
+    def refuse(self, progress):
+        raise InputError("the clip is damaged.", todo="Mend it.")
+
+    def crash(self, progress):
+        ctypes.string_at(0)
+
+    def leave(self, progress):
+        os._exit(9)
+
+    def hang(self, progress):
+        time.sleep(600)
+
+    def allocate(self, progress):
+        return len(bytearray(64 * 2**30))
+
+    def stumble(self, progress):
+        raise ValueError("Jane Roe lives at 12 Rue Example")
+
+    def full(self, progress):
+        raise OSError(28, "No space left on device")
+
+    def process(self, progress):
+        return os.getpid()
+
+
+worker.Pipeline = Faulty
+worker._child(Connection(int(sys.argv[1])), Connection(int(sys.argv[2]), writable=False))

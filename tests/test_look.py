@@ -1,0 +1,116 @@
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from redact.errors import DetectorError, InputError
+from redact.look import BATCH, Looker, Schedule, ahead
+from redact.types import Box, Detection, Frame, Kind
+
+
+def frame(index, *, fps=30, start=0, level=100):
+    """Noise in one pattern, so that no frame looks like a new scene."""
+    noise = np.random.default_rng(level).integers(0, 255, (48, 64), dtype=np.uint8)
+    half = np.full((24, 32), 128, np.uint8)
+    return Frame((noise, half, half), 8, index, start + index, Fraction(1, fps))
+
+
+class Watcher:
+    """Finds one face in the frames `where`; notes what it was shown; fails at `fails_at`."""
+
+    name = "watcher@0"
+
+    def __init__(self, where=(), fails_at=None):
+        self.where, self.fails_at, self.shown = where, fails_at, []
+
+    def detect(self, frames):
+        for one in frames:
+            self.shown.append(one.index)
+            if one.index == self.fails_at:
+                raise DetectorError("lost the GPU")
+        face = Detection(Kind.FACE, Box(10, 10, 30, 30), 0.9, self.name)
+        return [[face] if one.index in self.where else [] for one in frames]
+
+
+def look(watcher, frames, *, looks_per_second=10.0, phase=0.0, fps=30, **options):
+    looker = Looker(watcher, Schedule(looks_per_second=looks_per_second, phase=phase), **options)
+    for one in frames:
+        looker.take(one)
+    return looker.seen(rate=fps)
+
+
+def test_looks_keep_the_pace_and_reach_the_last_frame():
+    watcher = Watcher()
+    seen = look(watcher, [frame(i) for i in range(32)])
+    assert watcher.shown == [*range(0, 31, 3), 31]
+    assert (seen.tracks, seen.frames, seen.frames_scanned) == ((), 32, 12)
+
+
+def test_a_slow_clip_is_looked_at_frame_by_frame():
+    watcher = Watcher()
+    look(watcher, [frame(i, fps=5) for i in range(9)], fps=5)
+    assert watcher.shown == list(range(9))
+
+
+def test_a_late_start_does_not_change_the_pace():
+    watcher = Watcher()
+    look(watcher, [frame(i, start=90_001) for i in range(31)])
+    assert len(watcher.shown) in (11, 12)
+
+
+def test_a_second_look_sees_other_frames():
+    first, second = Watcher(), Watcher()
+    look(first, [frame(i) for i in range(60)], looks_per_second=5)
+    look(second, [frame(i) for i in range(60)], looks_per_second=5, phase=0.5)
+    assert set(first.shown) & set(second.shown) <= {0, 59}
+
+
+def test_both_sides_of_a_scene_cut_are_looked_at():
+    watcher = Watcher()
+    frames = [frame(i) for i in range(10)] + [frame(i, level=7) for i in range(10, 20)]
+    look(watcher, frames, looks_per_second=1)
+    assert {9, 10} <= set(watcher.shown)
+
+
+def test_a_face_between_two_looks_is_covered_in_every_frame():
+    seen = look(Watcher(where=range(6, 13)), [frame(i) for i in range(31)])
+    covered = {i for track in seen.tracks for i in range(track.first, track.last + 1)}
+    assert covered >= set(range(6, 13))
+
+
+def test_what_is_known_already_is_not_found_again():
+    seen = look(Watcher(where=range(31)), [frame(i) for i in range(31)], ignore=lambda *_: True)
+    assert seen.tracks == ()
+
+
+@pytest.mark.parametrize("at", [0, 3, 3 * BATCH, 31])
+def test_a_detector_that_could_not_look_is_an_error(at):
+    with pytest.raises(DetectorError):
+        look(Watcher(fails_at=at), [frame(i) for i in range(32)])
+
+
+def test_a_picture_without_frames_is_an_error_and_not_a_clean_one():
+    with pytest.raises(InputError):
+        look(Watcher(), [])
+
+
+def test_decoding_ahead_keeps_the_order_and_passes_errors_on():
+    def broken():
+        yield frame(0)
+        yield frame(1)
+        raise InputError("the picture breaks off")
+
+    taken = []
+    with pytest.raises(InputError, match="breaks off"):
+        taken.extend(one.index for one in ahead(broken()))
+    assert [one.index for one in ahead(iter([frame(i) for i in range(50)]))] == list(range(50))
+
+
+def test_a_reader_that_stops_early_leaves_no_thread():
+    import threading
+
+    before = threading.active_count()
+    for one in ahead(frame(i) for i in range(1000)):
+        if one.index == 3:
+            break
+    assert threading.active_count() == before
