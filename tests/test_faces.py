@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from redact.detectors.faces import FaceDetector, decode, suppress
+from redact.detectors.faces import FaceDetector, decode, merge, turn_back
 from redact.detectors.runtime import Network, free_shape, letterbox
 from redact.errors import DetectorError
 from redact.types import Box, Frame, Kind
@@ -41,12 +41,16 @@ def network(nodes, outputs, weights=(), channels=3) -> bytes:
     return onnx.helper.make_model(graph, opset_imports=[opset], ir_version=8).SerializeToString()
 
 
-def bright_spots(*, log_height=2.0, log_width=1.0, heat="Identity") -> bytes:
+ALL_BRIGHT = np.ones((4, 4))
+BRIGHT_TOP = np.repeat([[2.0], [2.0], [-2.0], [-2.0]], 4, axis=1)
+
+
+def bright_spots(*, log_height=2.0, log_width=1.0, heat="Identity", pattern=ALL_BRIGHT) -> bytes:
     """
     A network of CenterFace's form that finds bright spots: its heat is the mean of four by four
-    pixels, at most 1, and each box is exp(log_width) cells wide and exp(log_height) high.
+    pixels, weighted by a pattern, and each box is exp(log_width) cells wide, exp(log_height) high.
     """
-    mean = np.full((1, 3, 4, 4), 1 / 48 / 255)
+    mean = np.broadcast_to(pattern / 48 / 255, (1, 3, 4, 4))
     sizes = np.zeros((2, 3, 4, 4))
     weights = [
         ("mean", mean),
@@ -198,6 +202,31 @@ class TestFaceDetector:
 
         assert face.box == Box(0, 0, 112, 96)
 
+    def test_all_looks_agree_on_the_place(self):
+        square = bright_spots(log_height=1.0, log_width=1.0)
+
+        (found,) = detector(square, long_side=512, min_score=0.2).detect([spotted((76, 20))])
+
+        assert found
+        for face in found:
+            assert (face.box.x0 + face.box.x1) / 2 == pytest.approx(78, abs=3)
+            assert (face.box.y0 + face.box.y1) / 2 == pytest.approx(22, abs=3)
+
+    @pytest.mark.parametrize("turns", [0, 1, 3])
+    def test_a_face_that_lies_on_its_side(self, turns):
+        """The network knows the pattern upright only, and at the size of the small looks only."""
+        luma = np.zeros((192, 256), np.uint8)
+        pattern = np.repeat(np.uint8([[255], [255], [0], [0]]), 4, axis=1)
+        luma[40:44, 100:104] = np.rot90(pattern, -turns)
+        model = bright_spots(log_height=2.0, log_width=1.0, pattern=BRIGHT_TOP)
+
+        ((face,),) = detector(model, long_side=512, min_score=0.8).detect(
+            [frame_of(luma, full_range=True)]
+        )
+
+        assert (face.box.x0 + face.box.x1, face.box.y0 + face.box.y1) == (204, 84)
+        assert (face.box.height > face.box.width) == (turns == 0)
+
     def test_no_frames(self):
         assert detector(bright_spots()).detect([]) == []
 
@@ -219,23 +248,43 @@ class TestHead:
         assert scores.tolist() == pytest.approx([0.3])
         assert boxes.tolist() == [[4, 0, 8, 4]]
 
+    @given(st.integers(0, 3), st.integers(1, 9), st.integers(1, 9), st.data())
+    def test_turning_back(self, turns, height, width, data):
+        """A patch of a picture, where it lies once the picture is turned."""
+        x0, y0 = data.draw(st.integers(0, width - 1)), data.draw(st.integers(0, height - 1))
+        x1, y1 = data.draw(st.integers(x0 + 1, width)), data.draw(st.integers(y0 + 1, height))
+        picture = np.zeros((height, width))
+        picture[y0:y1, x0:x1] = 1
+
+        rows, columns = np.nonzero(np.rot90(picture, turns))
+        turned = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
+
+        assert turn_back(np.float32([turned]), turns, height, width).tolist() == [[x0, y0, x1, y1]]
+
     @given(
         st.lists(
             st.tuples(*[st.integers(0, 60)] * 2, *[st.integers(1, 40)] * 2, st.floats(0, 1)),
             max_size=12,
         )
     )
-    def test_suppression(self, faces):
+    def test_merging_loses_nothing(self, faces):
         boxes = np.float32([(x, y, x + w, y + h) for x, y, w, h, _ in faces]).reshape(-1, 4)
         scores = np.float32([face[4] for face in faces])
 
-        kept = suppress(boxes, scores).tolist()
+        merged, best = merge(boxes, scores)
 
-        assert all(overlap(boxes[a], boxes[b]) <= 0.4 for a in kept for b in kept if a != b)
-        for gone in set(range(len(faces))) - set(kept):
-            assert any(
-                overlap(boxes[gone], boxes[k]) > 0.4 and scores[k] >= scores[gone] for k in kept
-            )
+        assert best.tolist() == sorted(best.tolist(), reverse=True)
+        for box, score in zip(boxes, scores, strict=True):
+            holds = (merged[:, :2] <= box[:2]).all(axis=1) & (merged[:, 2:] >= box[2:]).all(axis=1)
+            assert (best[holds] >= score).any()
+
+    def test_looks_at_one_face_become_one_box(self):
+        boxes = np.float32([[10, 10, 30, 30], [12, 8, 32, 30], [60, 10, 80, 30]])
+
+        merged, best = merge(boxes, np.float32([0.5, 0.9, 0.7]))
+
+        assert merged.tolist() == [[10, 8, 32, 30], [60, 10, 80, 30]]
+        assert best.tolist() == pytest.approx([0.9, 0.7])
 
 
 @pytest.mark.weights
@@ -263,12 +312,6 @@ class TestCenterFace:
 def center_face(models: Path) -> FaceDetector:
     model = (models / "faces" / "centerface.onnx").read_bytes()
     return FaceDetector(model, label="centerface", min_score=0.3, long_side=640, threads=1)
-
-
-def overlap(a, b) -> float:
-    shared = np.clip(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]), 0, None).prod()
-    areas = [(box[2:] - box[:2]).prod() for box in (a, b)]
-    return float(shared / (sum(areas) - shared))
 
 
 def as_frame(rgb, pixels: str, *, bt601: bool, full_range: bool) -> Frame:

@@ -164,7 +164,7 @@ class TestLink:
 
         for index in range(20):
             assert holds(box_at(track, index), at(10 + 4 * index, 30).box)
-            assert box_at(track, index).width <= 20 + 4 * 11 // 2 + 2
+            assert box_at(track, index).width <= 20 + 4 * 11 / 2 + 2
 
     def test_motion_may_be_uneven_in_a_gap(self):
         """It stands still for a quarter of the gap, then catches up."""
@@ -174,6 +174,14 @@ class TestLink:
 
         assert holds(box_at(track, 2), at(10, 30).box)
         assert holds(box_at(track, 6), at(50, 30).box)
+
+    def test_a_look_that_found_something_beside_the_face_is_doubted(self):
+        found = {index: [at(50, 50)] for index in range(20)} | {10: [at(50, 64)]}
+
+        (track,) = linked(looked(20, found), 20)
+
+        assert all(holds(box, at(50, 50).box) for box in track.boxes)
+        assert holds(box_at(track, 10), at(50, 64).box)
 
     def test_between_two_looks_both_boxes_are_covered(self):
         (track,) = linked(looked(9, {0: [at(10, 30)], 8: [at(22, 40)]}, every=8), 9)

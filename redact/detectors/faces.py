@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from hashlib import sha256
 
 import numpy as np
@@ -16,7 +17,30 @@ STRIDE = 4
 """Pixels of the network's input per cell of its heat map."""
 
 OVERLAP = 0.4
-"""Of two boxes that overlap by more than this (intersection over union), the better one stays."""
+"""Boxes that overlap by more than this (intersection over union) are of one face."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """One way to show a picture to the network."""
+
+    long_side: int
+    border: int = 0  # black pixels around the picture
+    turns: int = 0  # quarter turns counter-clockwise
+
+
+EXTRA_LOOKS = (
+    # Faces that fill much of the picture: the network sees no more than some 200 pixels at once.
+    _Look(256),
+    _Look(128, border=32),
+    # A camera, or a person, that lies on a side.
+    _Look(256, turns=1),
+    _Look(256, turns=3),
+)
+"""Small, so that all of them together cost a third of a look at 960."""
+
+_Faces = tuple[NDArray[np.float32], NDArray[np.float32]]
+"""Boxes x0, y0, x1, y1 (n, 4) and scores (n,)."""
 
 
 class FaceDetector:
@@ -58,31 +82,41 @@ class FaceDetector:
         """
         if not frames:
             return []
-        found = self._look(frames, self._long_side)
-        return [self._detections(frame, *faces) for frame, faces in zip(frames, found, strict=True)]
+        looks = [_Look(self._long_side)]
+        looks += [look for look in EXTRA_LOOKS if look.long_side < self._long_side]
+        found = [self._look(frames, look) for look in looks]
+        return [
+            self._detections(frame, faces) for frame, *faces in zip(frames, *found, strict=True)
+        ]
 
-    def _look(
-        self, frames: Sequence[Frame], long_side: int
-    ) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
-        """Boxes (n, 4) in pixels of the frame, and scores (n,), for each frame."""
-        pictures = [letterbox(frame, long_side) for frame in frames]
-        outputs = self._network(np.stack([picture for picture, _ in pictures]))
+    def _look(self, frames: Sequence[Frame], look: _Look) -> list[_Faces]:
+        """The faces of each frame, in its pixels."""
+        shown = [letterbox(frame, look.long_side) for frame in frames]
+        batch = np.stack([picture for picture, _ in shown])
+        edge = (look.border, look.border)
+        batch = np.pad(batch, ((0, 0), (0, 0), edge, edge))
+        outputs = self._network(np.ascontiguousarray(np.rot90(batch, look.turns, axes=(2, 3))))
         if len(outputs) < 3:
             raise DetectorError(f"{self.name} has {len(outputs)} outputs, not CenterFace's four.")
         heat, sizes, offsets = outputs[:3]
-        return [
-            _scaled(decode(heat[n, 0], sizes[n], offsets[n], self._min_score), scale)
-            for n, (_, scale) in enumerate(pictures)
-        ]
+        faces = []
+        for number, (_, scale) in enumerate(shown):
+            boxes, scores = decode(heat[number, 0], sizes[number], offsets[number], self._min_score)
+            boxes = turn_back(boxes, look.turns, *batch.shape[2:]) - np.float32(look.border)
+            faces.append((boxes / np.float32(scale), scores))
+        return faces
 
-    def _detections(
-        self, frame: Frame, boxes: NDArray[np.float32], scores: NDArray[np.float32]
-    ) -> list[Detection]:
-        keep = suppress(boxes, scores)
+    def _detections(self, frame: Frame, faces: Sequence[_Faces]) -> list[Detection]:
+        boxes, scores = merge(
+            np.concatenate([boxes for boxes, _ in faces]),
+            np.concatenate([scores for _, scores in faces]),
+        )
         found = []
-        for edges, score in zip(boxes[keep].tolist(), scores[keep].tolist(), strict=True):
-            box = Box.covering(*edges).clip(frame.width, frame.height)
-            if box is not None:
+        for edges, score in zip(boxes.tolist(), scores.tolist(), strict=True):
+            # Of a box outside the picture, in a look's border, nothing is left.
+            x0, y0, x1, y1 = np.clip(edges, 0, [frame.width, frame.height] * 2).tolist()
+            if x0 < x1 and y0 < y1:
+                box = Box.covering(x0, y0, x1, y1)
                 found.append(Detection(Kind.FACE, box, min(score, 1.0), self.name))
         return found
 
@@ -92,9 +126,9 @@ def decode(
     sizes: NDArray[np.float32],
     offsets: NDArray[np.float32],
     min_score: float,
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+) -> _Faces:
     """
-    Boxes x0, y0, x1, y1 (n, 4) in pixels of the input, and scores (n,), of one picture.
+    The faces of one picture, in pixels of the network's input.
 
     heat is (rows, columns) in [0, 1]; sizes, the logarithms of height and width in cells, and
     offsets of the centre, down and right, are (2, rows, columns).
@@ -107,15 +141,37 @@ def decode(
     return boxes.astype(np.float32), heat[rows, columns]
 
 
-def suppress(boxes: NDArray[np.float32], scores: NDArray[np.float32]) -> NDArray[np.intp]:
-    """The boxes that stay, best first: each overlaps every better one by OVERLAP at most."""
+def turn_back(
+    boxes: NDArray[np.float32], turns: int, height: int, width: int
+) -> NDArray[np.float32]:
+    """Boxes on a height x width picture, from where they lie once numpy.rot90 has turned it."""
+    x0, y0, x1, y1 = boxes.T
+    if turns % 4 == 0:
+        return boxes
+    if turns % 4 == 1:
+        return np.stack([width - y1, x0, width - y0, x1], axis=1)
+    if turns % 4 == 2:
+        return np.stack([width - x1, height - y1, width - x0, height - y0], axis=1)
+    return np.stack([y0, height - x1, y1, height - x0], axis=1)
+
+
+def merge(boxes: NDArray[np.float32], scores: NDArray[np.float32]) -> _Faces:
+    """
+    One box per face, best first: what was found of it in any look is inside.
+
+    Boxes that overlap a better one by more than OVERLAP are the same face; the better one grows
+    to hold them, where others would drop them.
+    """
     left = np.lexsort((*boxes.T, -scores))
-    keep: list[np.intp] = []
+    merged, best = [], []
     while left.size:
-        best, left = left[0], left[1:]
-        keep.append(best)
-        left = left[overlap(boxes[best], boxes[left]) <= OVERLAP]
-    return np.array(keep, np.intp)
+        same = overlap(boxes[left[0]], boxes[left]) > OVERLAP
+        same[0] = True
+        alike = boxes[left[same]]
+        merged.append(np.concatenate([alike[:, :2].min(axis=0), alike[:, 2:].max(axis=0)]))
+        best.append(scores[left[0]])
+        left = left[~same]
+    return np.array(merged, np.float32).reshape(-1, 4), np.array(best, np.float32)
 
 
 def overlap(box: NDArray[np.float32], boxes: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -124,10 +180,3 @@ def overlap(box: NDArray[np.float32], boxes: NDArray[np.float32]) -> NDArray[np.
     shared = np.prod(np.clip(corner, 0, None), axis=1)
     areas = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
     return np.asarray(shared / (areas + np.prod(box[2:] - box[:2]) - shared), np.float32)
-
-
-def _scaled(
-    faces: tuple[NDArray[np.float32], NDArray[np.float32]], scale: float
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    boxes, scores = faces
-    return boxes / np.float32(scale), scores

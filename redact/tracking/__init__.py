@@ -1,0 +1,47 @@
+"""Follows what detectors found through the frames of a clip, scene by scene."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from itertools import pairwise
+
+from redact.tracking.chains import chained
+from redact.tracking.cuts import SceneCuts
+from redact.tracking.fill import Scene, edges, filled
+from redact.types import Box, Detection, Track
+
+__all__ = ["SceneCuts", "link"]
+
+
+def link(
+    looks: Mapping[int, Sequence[Detection]],
+    *,
+    frames: int,
+    rate: float,
+    width: int,
+    height: int,
+    cuts: Collection[int],
+) -> list[Track]:
+    """
+    Tracks that cover every detection, and what was missed between and around them.
+
+    Args:
+        looks: by frame index, what a look at that frame found; an empty list is a look that
+            found nothing, a missing key a frame that nobody looked at.
+        frames: how many frames the clip has.
+        rate: frames per second, for the lengths given in seconds.
+        width, height: of the picture; every box lies inside it.
+        cuts: the first frame of each new scene; no track crosses one.
+
+    Inside its scene, each detection lies in its track's boxes from the look before it to the
+    look after it, and the track goes on for TAIL_SECONDS beyond the look that found it no more.
+    The order of detections within a look does not matter. Tracks come in the order of time.
+    """
+    starts = [0, *sorted({cut for cut in cuts if 0 < cut < frames}), frames]
+    picture = Box(0, 0, width, height)
+    tracks = []
+    for first, end in pairwise(starts):
+        looked = sorted(index for index in looks if first <= index < end)
+        scene = Scene(first, end, looked, rate, picture)
+        tracks += [filled(chain, scene) for chain in chained(looks, scene)]
+    return sorted(tracks, key=lambda track: (track.first, edges(track.boxes[0]), track.score))

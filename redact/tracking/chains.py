@@ -1,0 +1,85 @@
+"""Links the detections of one scene over time: which of them are one and the same thing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from redact.tracking.fill import Chain, Scene, edges
+from redact.types import Detection
+
+BRIDGE_SECONDS = 2.0
+"""A face that is missed for this long, and found again near by, was there all the time."""
+
+REACH = 0.6
+"""How far a centre moves between two looks, in box sizes, however short the time is."""
+
+REACH_PER_SECOND = 2.0
+"""How much farther, in box sizes a second."""
+
+RESIZE = 2.5
+"""How many times taller or wider a box becomes between two detections of one track, at most."""
+
+
+def chained(looks: Mapping[int, Sequence[Detection]], scene: Scene) -> list[Chain]:
+    """The detections of one scene, linked: each of them is in exactly one chain."""
+    done: list[Chain] = []
+    open_chains: list[Chain] = []
+    for index in scene.looked:
+        bridge = BRIDGE_SECONDS * scene.rate
+        done += [chain for chain in open_chains if index - chain[-1][0] > bridge]
+        open_chains = [chain for chain in open_chains if index - chain[-1][0] <= bridge]
+        found = sorted(looks[index], key=lambda item: (-item.score, edges(item.box), item.kind))
+        pairs = _pairs(open_chains, found, index, scene.rate)
+        for number, detection in enumerate(found):
+            if number in pairs:
+                open_chains[pairs[number]].append((index, detection))
+            else:
+                open_chains.append([(index, detection)])
+    return done + open_chains
+
+
+def _pairs(
+    chains: list[Chain], found: Sequence[Detection], index: int, rate: float
+) -> dict[int, int]:
+    """Which chain goes on with which detection: the nearest first, each used once at most."""
+    if not chains or not found:
+        return {}
+    apart = _apart(chains, found, index, rate)
+    pairs: dict[int, int] = {}
+    for place in np.argsort(apart, axis=None, kind="stable").tolist():
+        chain, detection = divmod(place, len(found))
+        if apart[chain, detection] > 1:
+            break
+        if detection not in pairs and chain not in pairs.values():
+            pairs[detection] = chain
+    return pairs
+
+
+def _apart(
+    chains: list[Chain], found: Sequence[Detection], index: int, rate: float
+) -> NDArray[np.float64]:
+    """(chains, found): how far apart they are; above 1 they can't be the same thing."""
+    old = np.array([edges(chain[-1][1].box) for chain in chains], float)[:, np.newaxis]
+    new = np.array([edges(item.box) for item in found], float)[np.newaxis]
+    seconds = np.array([(index - chain[-1][0]) / rate for chain in chains])[:, np.newaxis]
+    old_size, new_size = old[..., 2:] - old[..., :2], new[..., 2:] - new[..., :2]
+    moved = (new[..., 2:] + new[..., :2] - old[..., 2:] - old[..., :2]) / 2
+    motion = np.array([_motion(chain, index) for chain in chains])[:, np.newaxis]
+    still, going = np.linalg.norm(moved, axis=-1), np.linalg.norm(moved - motion, axis=-1)
+    size = (old_size + new_size).sum(axis=-1) / 4
+    apart = np.minimum(still, going) / (size * (REACH + REACH_PER_SECOND * seconds))
+    resize = np.maximum(old_size / new_size, new_size / old_size).max(axis=-1)
+    kinds = np.array([[chain[-1][1].kind != item.kind for item in found] for chain in chains])
+    return np.asarray(np.where((resize > RESIZE) | kinds, np.inf, apart))
+
+
+def _motion(chain: Chain, index: int) -> tuple[float, float]:
+    """How far right and down the box goes from its last place to `index` if it goes on."""
+    if len(chain) < 2:
+        return 0.0, 0.0
+    (start, before), (end, last) = chain[-2:]
+    a, b, share = before.box, last.box, (index - end) / (end - start)
+    return (b.x0 + b.x1 - a.x0 - a.x1) / 2 * share, (b.y0 + b.y1 - a.y0 - a.y1) / 2 * share
