@@ -1,0 +1,43 @@
+"""The SQLite file of a log: its tables, how it is opened, and how a change becomes durable."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from pathlib import Path
+
+TABLES = """
+CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE entries (
+    seq INTEGER PRIMARY KEY, bytes BLOB NOT NULL, kind TEXT NOT NULL, rec TEXT NOT NULL,
+    idem TEXT, output TEXT, replaces INTEGER
+);
+CREATE INDEX by_rec ON entries (rec);
+CREATE INDEX by_idem ON entries (idem);
+CREATE INDEX by_output ON entries (output);
+-- Exactly once: one publication for each piece of work, and one that replaces it if it is lost.
+CREATE UNIQUE INDEX once ON entries (idem) WHERE kind = 'published' AND replaces IS NULL;
+CREATE UNIQUE INDEX replaced_once ON entries (replaces) WHERE replaces IS NOT NULL;
+CREATE TABLE nodes (
+    level INTEGER, place INTEGER, hash BLOB NOT NULL, PRIMARY KEY (level, place)
+) WITHOUT ROWID;
+"""
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute("PRAGMA synchronous = FULL")  # NORMAL may lose an acknowledged commit
+    return db
+
+
+def commit(db: sqlite3.Connection) -> None:
+    """The moment from which an append has happened."""
+    db.execute("COMMIT")
+
+
+def fill(db: sqlite3.Connection, meta: Mapping[str, str]) -> None:
+    """Make the tables of a new log and put in what is known of it, in one transaction."""
+    db.executescript(f"BEGIN IMMEDIATE; {TABLES}")
+    db.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
+    commit(db)

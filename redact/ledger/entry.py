@@ -1,0 +1,205 @@
+"""
+The public entry: what one line of the log says, as RFC 8785 bytes checked against a closed schema.
+
+It says that something was removed and how, never what or where.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import rfc8785
+from jsonschema import Draft202012Validator, ValidationError, validators
+
+from redact.errors import LedgerCorruptError, Reason, StoreError
+from redact.ledger.facts import SUFFIX, Clip, Facts
+
+SCHEMA = "redact/entry/1"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of a log, as read from it or ready to be appended."""
+
+    value: dict[str, Any]
+
+    @property
+    def seq(self) -> int:
+        return int(self.value["seq"])
+
+    @property
+    def rec(self) -> str:
+        return str(self.value["rec"])
+
+    @property
+    def kind(self) -> str:
+        return str(self.value["kind"])
+
+    @property
+    def idem(self) -> str | None:
+        return self.value.get("idem")
+
+    @property
+    def output(self) -> str | None:
+        """The sha256 of the published file, hex."""
+        return str(self.value["out"]["sha256"]) if "out" in self.value else None
+
+    @property
+    def replaces(self) -> int | None:
+        """The seq of the earlier entry of this clip, whose published file was lost."""
+        return self.value.get("replaces")
+
+    @property
+    def file_name(self) -> str:
+        """Of the published file, in clips/. Only published entries have one."""
+        return self.rec + SUFFIX[self.value["out"]["media"]]
+
+    def to_bytes(self) -> bytes:
+        """
+        The bytes that are hashed and kept.
+
+        Raises StoreError when the entry does not follow its schema.
+        """
+        if place := _breach(self.value):
+            raise StoreError(
+                f"the facts of a clip do not follow the schema {SCHEMA} at {place}.",
+                todo="This is a fault in redact, or a policy name that is not one plain word.",
+            )
+        return rfc8785.dumps(self.value)
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Entry:
+        """Raises LedgerCorruptError unless these are bytes that `to_bytes` writes."""
+        try:
+            value = json.loads(data)
+        except (ValueError, RecursionError) as error:
+            raise _no_entry("they are not JSON") from error
+        if place := _breach(value):
+            raise _no_entry(f"against the schema at {place}")
+        if rfc8785.dumps(value) != data:
+            raise _no_entry("not canonical")
+        return cls(value)
+
+
+def idem(clip: Clip, key: bytes, key_id: str) -> str | None:
+    """
+    The keyed hash that stands for a clip's work, "hmac-sha256:<key id>:<hex>".
+
+    The same for every try, so that a retry is known; and nothing without the key. None for a
+    source that could not be read.
+    """
+    if clip.source is None:
+        return None
+    message = bytes.fromhex(clip.source) + bytes.fromhex(clip.policy) + clip.engine.encode()
+    return f"hmac-sha256:{key_id}:{hmac.digest(key, message, 'sha256').hex()}"
+
+
+def record_name(number: bytes) -> str:
+    """16 bytes as 26 characters of Crockford's base32: a name that says nothing."""
+    alphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+    value = int.from_bytes(number, "big")
+    return "".join(alphabet[value >> shift & 31] for shift in range(125, -1, -5))
+
+
+def published(clip: Clip, facts: Facts, **stated: Any) -> dict[str, Any]:
+    """
+    The entry of a published clip, but for `seq` and `t_utc_us`, which the log adds.
+
+    `stated` are the store's own: rec, idem, commit (of the source), sha256 and bytes (of the
+    output), detail, and replaces (None for a first publication).
+    """
+    value = {
+        **_common("published", clip, facts.policy_id, stated),
+        "in": {"commit": stated["commit"], **asdict(facts.source)},
+        "out": {"sha256": stated["sha256"], "bytes": stated["bytes"], **asdict(facts.output)},
+        "cov": asdict(facts.coverage),
+        "scope": sorted(facts.scope),
+        "sum": [_without_none(asdict(item)) for item in facts.removed],
+        "chk": _CLEAN | asdict(facts.check),
+        "voice_treatment": "none",
+        "ocr": "not_scanned",
+        "claim_level": "minimised",
+        "detail": stated["detail"],
+        "replaces": stated["replaces"],
+    }
+    value["eng"]["models"] = [asdict(model) for model in facts.models]
+    return _without_none(value)
+
+
+_CLEAN = {"verdict": "clean", "residual": 0, "decode": "pass", "strip": "pass", "outside": "pass"}
+
+
+def held(clip: Clip, policy_id: str, reason: Reason, **stated: Any) -> dict[str, Any]:
+    """The entry of a held clip. `stated`: rec, idem, commit and detail, None where unknown."""
+    return _without_none(
+        {
+            **_common("held", clip, policy_id, stated),
+            "reason": reason.value,
+            "in": {"commit": stated["commit"]} if stated["commit"] else None,
+            "detail": stated["detail"],
+        }
+    )
+
+
+def _no_entry(why: str) -> LedgerCorruptError:
+    return LedgerCorruptError(f"bytes that are no entry: {why}.", means="It can't be trusted.")
+
+
+def _common(kind: str, clip: Clip, policy_id: str, stated: Mapping[str, Any]) -> dict[str, Any]:
+    name, _, version = clip.engine.partition(" ")
+    return {
+        "schema": SCHEMA,
+        "kind": kind,
+        "rec": stated["rec"],
+        "idem": stated["idem"],
+        "pol": {"id": policy_id, "sha256": clip.policy},
+        "eng": {"name": name, "ver": version},
+    }
+
+
+def _without_none(value: dict[str, Any]) -> dict[str, Any]:
+    return {key: item for key, item in value.items() if item is not None}
+
+
+@cache
+def schema() -> dict[str, Any]:
+    """The JSON Schema (2020-12) of an entry; one definition in `$defs` for each kind."""
+    text = files("redact.ledger").joinpath("entry.schema.json").read_text(encoding="utf-8")
+    value: dict[str, Any] = json.loads(text)
+    return value
+
+
+@cache
+def _validator(kind: str) -> Any:
+    """Of one kind alone, so that a breach is placed where it is; and strict where Python is lax."""
+    whole = Draft202012Validator.TYPE_CHECKER.redefine("integer", _is_whole)
+    strict = validators.extend(Draft202012Validator, {"pattern": _pattern}, type_checker=whole)
+    return strict({"$ref": f"#/$defs/{kind}", "$defs": schema()["$defs"]})
+
+
+def _is_whole(_: Any, value: Any) -> bool:
+    """1.0 is a whole number to JSON Schema, and True to Python; to an entry neither is."""
+    return type(value) is int
+
+
+def _pattern(_: Any, pattern: str, value: Any, __: Any) -> Iterator[ValidationError]:
+    """Python's `$` also matches before a last newline."""
+    if isinstance(value, str) and not re.fullmatch(pattern, value):
+        yield ValidationError("does not match its pattern")
+
+
+def _breach(value: Any) -> str:
+    """The first place where a value does not follow the schema of its kind, or nothing."""
+    kind = value.get("kind") if isinstance(value, dict) else None
+    if kind not in [item["$ref"].rpartition("/")[2] for item in schema()["oneOf"]]:
+        return "kind"
+    for error in _validator(str(kind)).iter_errors(value):
+        return "/".join(str(part) for part in error.absolute_path) or "its top level"
+    return ""
