@@ -1,0 +1,295 @@
+"""Which words of a transcript are names of persons: NER, gazetteers and the rules of speech."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import jellyfish
+import spacy
+
+from redact.detectors import lexicon
+from redact.detectors.speech import Word, without_text
+from redact.detectors.tokens import Token, Tokens, tokens_of
+from redact.errors import DetectorError
+
+SPELLED = re.compile(r"(?:[a-z][-.\s]+){2,}[a-z]\W*", re.IGNORECASE)
+ADJECTIVES = ("ly", "ing", "ed", "ness", "tion", "tions", "able", "ible", "ism", "ist", "ists")
+
+RARE = 3.3
+"""Frequency (as in lexicon.frequency) below which a capitalised word in mid-sentence is a name."""
+USUAL = 4.3
+"""Frequency from which on a word of a list of names is taken for the ordinary word."""
+BATCH = 200
+"""Words that spaCy reads at a time, so that an hour takes no more memory than a minute."""
+UNSURE = 0.5
+"""Word probability below which another word may have been said."""
+
+
+class PersonFinder:
+    """
+    Finds names with a spaCy model (its folder) and rules. Raises DetectorError if it can't open it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        logging.getLogger("spacy").setLevel(logging.CRITICAL)  # must not begin to quote texts
+        try:
+            self._nlp = spacy.load(folder, exclude=["lemmatizer", "parser", "senter"])
+            self._nlp.get_pipe("ner")
+        except Exception as error:
+            raise DetectorError(
+                f"the names model in {folder} can't be opened ({error}).",
+                todo="Check it: redact models verify.",
+            ) from error
+
+    def find(self, words: Sequence[Word]) -> list[float]:
+        """How likely each word is part of a person's name: 0 is "not", else a score in (0, 1]."""
+        tokens = tokens_of(words)
+        scores = judge(tokens, self._entities(tokens))
+        grow(tokens, scores)
+        everywhere(tokens, scores)
+        return scores
+
+    def _entities(self, tokens: Tokens) -> set[int]:
+        """Indices of the words that spaCy takes for parts of a person's name."""
+        found: set[int] = set()
+        for first, last in _batches(tokens):
+            part = tokens[first:last]
+            letters = self._letters(" ".join(token.text for token in part))
+            position = 0
+            for index, token in enumerate(part, first):
+                if not letters.isdisjoint(range(position, position + len(token.text))):
+                    found.add(index)
+                position += len(token.text) + 1
+        return found
+
+    def _letters(self, text: str) -> set[int]:
+        """Which letters of a text belong to a person's name."""
+        entities = without_text(
+            "the names model failed on what was said", lambda: self._nlp(text).ents
+        )
+        return {
+            letter
+            for entity in entities
+            if entity.label_ == "PERSON"
+            for letter in range(entity.start_char, entity.end_char)
+        }
+
+
+def _batches(tokens: Tokens) -> Iterator[tuple[int, int]]:
+    """First and one past the last word of whole sentences, about BATCH words at a time."""
+    first = 0
+    for index, token in enumerate(tokens):
+        if token.starts and index - first >= BATCH:
+            yield first, index
+            first = index
+    if first < len(tokens):
+        yield first, len(tokens)
+
+
+def judge(tokens: Tokens, entities: set[int]) -> list[float]:
+    """The score of each word by itself and by what stands beside it."""
+    scores = [0.0] * len(tokens)
+    for index, token in enumerate(tokens):
+        if spelled := _spelled(tokens, index):
+            for letter in range(index, index + spelled):
+                scores[letter] = 0.8
+        if token.excluded:
+            continue
+        if index in entities and token.capital and not _elsewhere(tokens, index):
+            scores[index] = 0.85
+        if _introduced(tokens, index):
+            scores[index] = 0.95
+        elif not _elsewhere(tokens, index):
+            scores[index] = max(scores[index], _looks_like_a_name(tokens, index))
+    return scores
+
+
+def _looks_like_a_name(tokens: Tokens, index: int) -> float:
+    """The gazetteers, capital letters and rare words."""
+    token = tokens[index]
+    if not token.capital:
+        return _doubtful(tokens, index)
+    if token.starts:
+        return _opens_as_a_name(tokens, index)
+    if token.acronym and not token.first_name:
+        return 0.0
+    if token.first_name:
+        return 0.85
+    if token.place:
+        return 0.0
+    if token.frequency < RARE or (token.last_name and token.frequency < USUAL):
+        return 0.6
+    if _follows(tokens, index, ["by"]) or token.possessive:
+        return 0.4
+    return 0.0
+
+
+def _opens_as_a_name(tokens: Tokens, index: int) -> float:
+    """The first word of a sentence is capitalised anyway: more than that is asked of it."""
+    token = tokens[index]
+    follower = tokens[index + 1] if index + 1 < len(tokens) and not token.ends else None
+    surname = follower is not None and follower.capital and not follower.excluded
+    called = token.text.endswith((",", "!")) or len(tokens) == 1
+    if token.first_name and (token.frequency < USUAL or surname or called or token.possessive):
+        return 0.7
+    if token.place or token.lower.endswith(ADJECTIVES):
+        return 0.0
+    if token.frequency < 2.6 or (token.last_name and token.possessive and token.frequency < USUAL):
+        return 0.5
+    return 0.0
+
+
+def _doubtful(tokens: Tokens, index: int) -> float:
+    """A word in lower case that may stand for a name that the recogniser could not spell."""
+    token = tokens[index]
+    if token.first_name and token.frequency < 3.0:
+        return 0.5
+    if token.probability >= UNSURE:
+        return 0.0
+    likely = any(_follows(tokens, index, [word]) for word in ("by", "and", "with", "dear"))
+    if token.possessive and token.frequency < 4.0:
+        return 0.3
+    return 0.3 if likely and token.frequency < 4.0 else 0.0
+
+
+def _introduced(tokens: Tokens, index: int) -> bool:
+    """After a title or an introduction."""
+    token = tokens[index]
+    title = tokens[index - 1].lower if index and not tokens[index - 1].ends else ""
+    if title in lexicon.TITLES or (token.capital and title in lexicon.WEAK_TITLES):
+        return True
+    if any(_follows(tokens, index, phrase) for phrase in lexicon.INTRODUCTIONS):
+        return True
+    greeted = any(_follows(tokens, index, phrase) for phrase in lexicon.GREETINGS)
+    named = token.capital or (token.first_name and token.frequency < USUAL)
+    return greeted and named and not token.starts and not (token.place or token.acronym)
+
+
+def _follows(tokens: Tokens, index: int, phrase: Sequence[str]) -> bool:
+    """Whether the words before `index` are `phrase`."""
+    before = tokens[max(0, index - len(phrase)) : index]
+    return [token.spoken for token in before] == list(phrase)
+
+
+def _elsewhere(tokens: Tokens, index: int) -> bool:
+    """Whether the sentence says that this is a place, a street, a firm."""
+    token = tokens[index]
+    before = tokens[index - 1] if index and not token.starts else None
+    after = tokens[index + 1] if index + 1 < len(tokens) and not token.ends else None
+    if after and after.capital and after.lower in lexicon.SUFFIXES:
+        return True
+    if token.lower in lexicon.countries():
+        return True
+    if before is None:
+        return False
+    if token.lower in lexicon.SUFFIXES and before.capital and not before.ends:
+        return True
+    if token.place and before.lower in lexicon.LOCATIVES:
+        return True
+    return token.place and before.capital and before.lower in lexicon.PLACE_HEADS
+
+
+def _spelled(tokens: Tokens, index: int) -> int:
+    """How many words from here on spell something letter by letter; 0 if they do not."""
+    if SPELLED.fullmatch(tokens[index].text) and len(tokens[index].lower) > 4:
+        return 1
+    run = index
+    while run < len(tokens) and re.fullmatch(r"[A-Za-z]", tokens[run].core):
+        run += 1
+    return run - index if run - index >= 3 else 0
+
+
+def grow(tokens: Tokens, scores: list[float]) -> None:
+    """Names take in the initials, particles and capitalised words beside them, in place."""
+    order = range(len(tokens))
+    for here, step in (*((i, 1) for i in order), *((i, -1) for i in reversed(order))):
+        if scores[here] and not _parted(tokens, here, step):
+            _take_in(tokens, scores, here, step)
+
+
+def _parted(tokens: Tokens, here: int, step: int) -> bool:
+    """Whether a comma or the end stands between a word and its neighbour."""
+    there = here + step
+    if not 0 <= there < len(tokens):
+        return True
+    first, second = min(here, there), max(here, there)
+    return tokens[first].ends or tokens[second].starts
+
+
+def _take_in(tokens: Tokens, scores: list[float], here: int, step: int) -> None:
+    there = here + step
+    if scores[there]:
+        return
+    token = tokens[there]
+    if token.initial or (token.capital and _may_belong(token, step)):
+        scores[there] = min(scores[here], 0.7)
+        return
+    beyond = there
+    while _bridge(tokens[beyond]) and not _parted(tokens, beyond, step):
+        beyond += step
+    further = tokens[beyond]
+    if beyond != there and further.capital and not further.starts and _may_belong(further, step):
+        scores[beyond] = max(scores[beyond], 0.6)
+        for particle in range(min(there, beyond + 1), max(there, beyond - 1) + 1):
+            scores[particle] = 0.6
+
+
+def _bridge(token: Token) -> bool:
+    """A word that may stand between two parts of a name, or between two names."""
+    return token.lower in lexicon.PARTICLES or token.lower in ("and", "of")
+
+
+def _may_belong(token: Token, step: int) -> bool:
+    """Whether a capitalised word beside a name may be part of it: a surname after, less before."""
+    if token.excluded or token.acronym or token.lower in lexicon.SUFFIXES | lexicon.countries():
+        return False
+    known = token.first_name or (token.last_name and token.frequency < USUAL)
+    return step > 0 or (known and not token.starts)
+
+
+def everywhere(tokens: Tokens, scores: list[float]) -> None:
+    """A name found once is found wherever a word sounds like it, in place."""
+    known = {token.lower for token, score in zip(tokens, scores, strict=True) if score >= 0.5}
+    known = {name for name in known if len(name) > 2 and not lexicon.is_function_word(name)}
+    sounds = {key for name in known if len(key := _sound(name)) > 2}
+    for index, token in enumerate(tokens):
+        if scores[index] or token.excluded or len(token.lower) < 3:
+            continue
+        exact = token.lower in known and (token.capital or token.frequency < USUAL)
+        if exact or (_replaceable(token) and _sounds_like(token.lower, known, sounds)):
+            scores[index] = 0.5
+
+
+def _replaceable(token: Token) -> bool:
+    """Whether another word may have been said here than the one that was heard."""
+    return (
+        token.frequency < 3.5
+        or token.probability < UNSURE
+        or (token.capital and not token.starts and not token.place)
+    )
+
+
+def _sound(word: str) -> str:
+    """How an English ear writes a word down; metaphone takes the "sch" of "Schmidt" for "sk"."""
+    return jellyfish.metaphone(word.replace("sch", "sh"))
+
+
+def _sounds_like(word: str, known: set[str], sounds: set[str]) -> bool:
+    if _sound(word) in sounds:
+        return True
+    return any(jellyfish.jaro_winkler_similarity(word, name) >= 0.9 for name in known)
+
+
+def runs(scores: Sequence[float]) -> Iterator[tuple[int, int, float]]:
+    """Neighbouring words of a name: first, one past the last, and the highest score."""
+    first = 0
+    while first < len(scores):
+        last = first
+        while last < len(scores) and scores[last]:
+            last += 1
+        if last > first:
+            yield first, last, max(scores[first:last])
+        first = last + 1

@@ -1,0 +1,293 @@
+"""What was said, and when: voice activity, then Whisper, word by word, in memory only."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import ctranslate2  # type: ignore[import-untyped]
+import numpy as np
+from faster_whisper import WhisperModel
+from numpy.typing import NDArray
+
+from redact.detectors.voice import RATE, Stretch, find_voice, joined, outside, passages
+from redact.errors import DetectorError
+
+T = TypeVar("T")
+
+COVERED = "en"
+"""The language whose names can be found."""
+UNDETERMINED = "und"
+"""ISO 639-2 for speech whose language can't be told."""
+
+UNCLEAR = 0.6
+"""Seconds of voice without a word from which on something was missed, not a breath or a laugh."""
+SHORT = 2.0
+"""Seconds of voice below which a guess at its language says little."""
+SURE_LANGUAGE = 0.5
+PLAUSIBLE = 0.5
+"""Mean word probability that English reaches and other languages, heard as English, do not."""
+
+# Seconds that must be added before and after Whisper's word times, measured against the
+# durations of a synthesiser and confirmed on read speech: base is early at both ends, tiny.en
+# a little late. The alignment heads in config.json tell the sizes apart.
+BIASES: dict[tuple[tuple[int, int], ...], tuple[float, float]] = {
+    ((3, 1), (4, 2), (4, 3), (4, 7), (5, 1), (5, 2), (5, 4), (5, 6)): (0.10, 0.32),  # base
+    ((1, 0), (2, 0), (2, 5), (3, 0), (3, 1), (3, 2), (3, 3), (3, 4)): (0.25, 0.20),  # tiny.en
+}
+UNKNOWN_BIAS = (0.30, 0.30)
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One word as Whisper writes it. Its text stays out of repr, so of every log and traceback."""
+
+    text: str = field(repr=False)  # with its punctuation, without spaces
+    start: float  # seconds; both ends of its segment where the word could not be aligned
+    end: float
+    probability: float
+    first: bool = False  # of its passage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transcript:
+    """What one look heard."""
+
+    words: tuple[Word, ...]
+    voice: tuple[Stretch, ...]
+    unclear: tuple[Stretch, ...]  # voice that no words were put to
+    language: str  # ISO 639-1, "und" where it can't be told, "" without speech
+    covered: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """How to listen. The second look differs from the first in all of these."""
+
+    longest: float  # seconds of a passage; Whisper's window is 30
+    margin: float  # seconds of sound taken along on each side, so that no word is cut in two
+    voice_threshold: float
+    beam: int
+    patience: float
+    temperatures: tuple[float, ...]  # the next is tried where the one before looks wrong
+
+
+# Whisper's own list of temperatures ends at 1.0, where it invents whole sentences.
+FIRST = Setting(
+    longest=28.0,
+    margin=0.4,
+    voice_threshold=0.4,
+    beam=5,
+    patience=1.0,
+    temperatures=(0.0, 0.2, 0.4),
+)
+AGAIN = Setting(
+    longest=13.0, margin=0.65, voice_threshold=0.3, beam=8, patience=2.0, temperatures=(0.0, 0.3)
+)
+
+
+class Recogniser:
+    """
+    Puts speech into words with a Whisper in CTranslate2's format.
+
+    Args:
+        folder: holds model.bin, config.json and tokenizer.json.
+        threads: of the CPU; 0 leaves it to CTranslate2.
+        device: "cpu" or "cuda".
+
+    Raises DetectorError if the model can't be opened.
+    """
+
+    def __init__(self, folder: Path, *, threads: int = 0, device: str = "cpu") -> None:
+        # It logs no text today; it must not begin to.
+        logging.getLogger("faster_whisper").setLevel(logging.CRITICAL)
+        self.bias = bias(folder)
+        if not (folder / "tokenizer.json").is_file():  # else it would be fetched from a network
+            raise DetectorError(f"the speech model in {folder} has no tokenizer.json.")
+        try:
+            self._model = WhisperModel(
+                str(folder),
+                device=device,
+                compute_type="int8" if device == "cpu" else "float16",
+                cpu_threads=threads,
+                local_files_only=True,
+            )
+        except Exception as error:
+            raise DetectorError(
+                f"the speech model in {folder} can't be opened ({error}).",
+                todo="Check it: redact models verify.",
+            ) from error
+
+    def listen(self, samples: NDArray[np.float32], *, again: bool = False) -> Transcript:
+        """
+        Every word in `samples`, float32 (n,) mono at 16 kHz.
+
+        Sound without voice costs no recognition. Raises DetectorError if it could not listen.
+        """
+        setting = AGAIN if again else FIRST
+        voice = find_voice(samples, threshold=setting.voice_threshold, longest=setting.longest)
+        parts = [self._hear(samples, part, setting) for part in passages(voice, setting.longest)]
+        words = [word for part in parts for word in part.words]
+        unclear = [stretch for part in parts for stretch in part.unclear]
+        # Voice in a language that can't be searched is no matter of clear or unclear.
+        heard = [stretch for part in parts if part.covered for stretch in part.voice]
+        searched = outside(voice, outside(voice, heard))
+        for part in self._silent(searched, words):
+            words += self._put_into_words(samples, part, AGAIN)[0]
+        language, covered = _language(parts)
+        return Transcript(
+            words=tuple(sorted(words, key=lambda word: word.start)),
+            voice=voice,
+            unclear=tuple(joined([*unclear, *self._silent(searched, words)])),
+            language=language,
+            covered=covered,
+        )
+
+    def _silent(self, voice: Sequence[Stretch], words: Iterable[Word]) -> list[Stretch]:
+        """Voice that got no words, allowing for the model's bias."""
+        before, after = self.bias
+        spoken = joined((word.start - before, word.end + after) for word in words)
+        return [(start, end) for start, end in outside(voice, spoken) if end - start > UNCLEAR]
+
+    def _hear(self, samples: NDArray[np.float32], part: Stretch, setting: Setting) -> Transcript:
+        """One passage: its language first, then its words."""
+        language, sure = self._tell_language(samples, part, setting)
+        if sure and language != COVERED and part[1] - part[0] >= SHORT:
+            return _untold(part, language)
+        words, garbled = self._put_into_words(samples, part, setting)
+        if not (sure and language == COVERED) and not plausible(words):
+            return _untold(part, UNDETERMINED, words)
+        return Transcript(
+            words=tuple(words), voice=(part,), unclear=garbled, language=COVERED, covered=True
+        )
+
+    def _tell_language(
+        self, samples: NDArray[np.float32], part: Stretch, setting: Setting
+    ) -> tuple[str, bool]:
+        """The language of a passage, and whether the model is sure of it."""
+        if not self._model.model.is_multilingual:
+            return UNDETERMINED, False  # an English-only model calls everything English
+        sound, start = _cut(samples, part, setting)
+        language, probability, _ = without_text(
+            f"the language of the sound from {start:.1f} s on could not be told",
+            lambda: self._model.detect_language(audio=sound),
+        )
+        return str(language), probability >= SURE_LANGUAGE
+
+    def _put_into_words(
+        self, samples: NDArray[np.float32], part: Stretch, setting: Setting
+    ) -> tuple[list[Word], tuple[Stretch, ...]]:
+        """The words of a passage, and where the decoder got stuck in a loop."""
+        sound, start = _cut(samples, part, setting)
+        segments = without_text(
+            f"the speech recogniser failed on the sound from {start:.1f} s on",
+            lambda: self._transcribe(sound, setting),
+        )
+        loops = tuple((start + s.start, start + s.end) for s in segments if _repeats(s))
+        return list(_words(segments, start)), loops
+
+    def _transcribe(self, sound: NDArray[np.float32], setting: Setting) -> list[Any]:
+        ctranslate2.set_random_seed(0)  # the same sound gives the same words
+        segments, _ = self._model.transcribe(
+            sound,
+            language=COVERED,
+            beam_size=setting.beam,
+            patience=setting.patience,
+            temperature=setting.temperatures,
+            word_timestamps=True,
+            condition_on_previous_text=False,
+            # Voice was found here: what Whisper takes for silence is unclear, not silent.
+            no_speech_threshold=None,
+        )
+        return list(segments)
+
+
+def without_text(what: str, work: Callable[[], T]) -> T:
+    """
+    What `work` returns, any failure of it turned into a DetectorError that quotes nothing.
+
+    An error of a recogniser or of spaCy may carry the text it failed on. So its message is dropped,
+    and it is not even kept as the context: the raise stands outside the except block.
+    """
+    try:
+        return work()
+    except Exception as error:  # noqa: BLE001 - raised again below, see above
+        kind = type(error).__name__
+    raise DetectorError(f"{what} ({kind}).")
+
+
+def _untold(part: Stretch, language: str, words: Iterable[Word] = ()) -> Transcript:
+    """A passage in a language whose names can't be found, or in none that can be told."""
+    return Transcript(
+        words=tuple(words), voice=(part,), unclear=(part,), language=language, covered=False
+    )
+
+
+def _cut(
+    samples: NDArray[np.float32], part: Stretch, setting: Setting
+) -> tuple[NDArray[np.float32], float]:
+    """The sound of a passage with its margins, and the second at which it starts."""
+    start = max(0.0, part[0] - setting.margin)
+    return samples[int(start * RATE) : int((part[1] + setting.margin) * RATE)], start
+
+
+def bias(folder: Path) -> tuple[float, float]:
+    """Seconds to add before and after the word times of the Whisper in `folder`."""
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        heads = tuple((int(layer), int(head)) for layer, head in config["alignment_heads"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DetectorError(
+            f"the speech model in {folder} has no alignment heads in config.json ({error}).",
+            todo="Without them words have no times. Pull the model again: redact models pull.",
+        ) from error
+    return BIASES.get(heads, UNKNOWN_BIAS)
+
+
+def plausible(words: Sequence[Word]) -> bool:
+    """Whether words that were heard as English are likely to be English."""
+    return bool(words) and float(np.mean([word.probability for word in words])) >= PLAUSIBLE
+
+
+def _words(segments: Iterable[Any], offset: float) -> Iterator[Word]:
+    """The words of a passage, pieces such as "-I" and "'s" put back onto their word."""
+    pieces: list[Word] = []
+    for segment in segments:
+        for text, start, end, probability in _aligned(segment):
+            if pieces and not text.startswith(" "):
+                last = pieces.pop()
+                text, start = last.text + text, last.start
+                end, probability = max(last.end, end), min(last.probability, probability)
+            pieces.append(Word(text.strip(), start, end, probability, first=not pieces))
+    for word in pieces:
+        yield Word(word.text, word.start + offset, word.end + offset, word.probability, word.first)
+
+
+def _aligned(segment: Any) -> Iterator[tuple[str, float, float, float]]:
+    """Words with times; a word that could not be aligned gets its whole segment."""
+    if not segment.words:
+        for text in segment.text.split():
+            yield " " + text, segment.start, segment.end, 0.0
+    for word in segment.words or ():
+        timed = word.end > word.start
+        start, end = (word.start, word.end) if timed else (segment.start, segment.end)
+        yield word.word, start, end, float(word.probability)
+
+
+def _repeats(segment: Any) -> bool:
+    """A decoder that got stuck in a loop at every temperature put no words to this."""
+    return bool(segment.compression_ratio > 2.4)
+
+
+def _language(parts: Sequence[Transcript]) -> tuple[str, bool]:
+    """The clip's language: one passage that can't be searched speaks for all."""
+    if not parts:
+        return "", True
+    for part in parts:
+        if not part.covered:
+            return part.language, False
+    return COVERED, True

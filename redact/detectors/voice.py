@@ -1,0 +1,82 @@
+"""Where there is voice, and how it is packed into passages for the recogniser."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+
+import numpy as np
+from faster_whisper.vad import VadOptions, get_speech_timestamps
+from numpy.typing import NDArray
+
+from redact.errors import DetectorError
+
+RATE = 16_000
+"""Samples per second that the models hear."""
+
+Stretch = tuple[float, float]
+"""Start and end in seconds from the first sample."""
+
+LONGEST_PAUSE = 3.0
+"""Seconds without voice that part two passages. Whisper invents words in long silence."""
+
+
+def find_voice(
+    samples: NDArray[np.float32], *, threshold: float, longest: float
+) -> tuple[Stretch, ...]:
+    """
+    Where there is voice in `samples`, float32 (n,) mono at 16 kHz; no stretch over `longest` s.
+
+    Raises DetectorError if the sound is broken or could not be looked at.
+    """
+    if samples.ndim != 1 or samples.dtype != np.float32:
+        raise ValueError(f"mono float32 is needed, not {samples.dtype} {samples.shape}")
+    if not np.isfinite(samples).all():
+        raise DetectorError("the sound holds values that are no numbers.")
+    if not samples.any():
+        return ()
+    options = VadOptions(
+        threshold=threshold,
+        max_speech_duration_s=longest,
+        min_silence_duration_ms=300,
+        speech_pad_ms=0,
+    )
+    try:
+        found = get_speech_timestamps(samples, options)
+    except Exception as error:
+        raise DetectorError("the voice activity model failed.") from error
+    return tuple((part["start"] / RATE, part["end"] / RATE) for part in found)
+
+
+def passages(voice: Sequence[Stretch], longest: float) -> list[Stretch]:
+    """Neighbouring stretches of voice packed into passages of at most `longest` seconds."""
+    packed: list[Stretch] = []
+    for start, end in voice:
+        if packed and start - packed[-1][1] < LONGEST_PAUSE and end - packed[-1][0] <= longest:
+            packed[-1] = (packed[-1][0], end)
+        else:
+            packed.append((start, end))
+    return packed
+
+
+def joined(stretches: Iterable[Stretch], gap: float = 0.0) -> list[Stretch]:
+    """Stretches in order, those that overlap or lie within `gap` seconds made one."""
+    result: list[Stretch] = []
+    for start, end in sorted(stretches):
+        if result and start <= result[-1][1] + gap:
+            result[-1] = (result[-1][0], max(end, result[-1][1]))
+        else:
+            result.append((start, end))
+    return result
+
+
+def outside(stretches: Iterable[Stretch], others: Iterable[Stretch]) -> list[Stretch]:
+    """The parts of `stretches` that no one of `others` (in order, disjoint) covers."""
+    edges = [-np.inf, *(edge for other in others for edge in other), np.inf]
+    gaps = list(pairwise(edges))[::2]
+    return [
+        (max(start, gap_start), min(end, gap_end))
+        for start, end in stretches
+        for gap_start, gap_end in gaps
+        if max(start, gap_start) < min(end, gap_end)
+    ]

@@ -1,0 +1,240 @@
+"""The recogniser: what counts as voice, how passages are cut, which words get which times."""
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from redact.detectors import speech
+from redact.detectors.speech import Recogniser, bias, plausible
+from redact.detectors.voice import RATE, find_voice, joined, outside, passages
+from redact.errors import DetectorError
+
+SECRET = "Quillathorpe"
+BASE_HEADS = [[3, 1], [4, 2], [4, 3], [4, 7], [5, 1], [5, 2], [5, 4], [5, 6]]
+
+
+def said(*words, ratio=1.0):
+    """A segment as faster-whisper returns it, of (text, start, end, probability)."""
+    timed = [
+        SimpleNamespace(word=text, start=start, end=end, probability=probability)
+        for text, start, end, probability in words
+    ]
+    return SimpleNamespace(
+        text="".join(word.word for word in timed),
+        start=timed[0].start,
+        end=timed[-1].end,
+        words=timed,
+        compression_ratio=ratio,
+    )
+
+
+class FakeWhisper:
+    """Answers each passage with the next of `answers`; an exception is raised."""
+
+    def __init__(self, *answers, language=("en", 0.99), multilingual=True):
+        self.answers = list(answers)
+        self.language = language
+        self.model = SimpleNamespace(is_multilingual=multilingual)
+        self.calls = []
+
+    def detect_language(self, *, audio):
+        return (*self.language, [])
+
+    def transcribe(self, sound, **options):
+        self.calls.append((sound, options))
+        answer = self.answers.pop(0) if self.answers else []
+        if isinstance(answer, Exception):
+            raise answer
+        return iter(answer), None
+
+
+def recogniser(monkeypatch, fake, *voice):
+    """A recogniser on a fake model, in a sound whose voice lies where the test says."""
+    made = Recogniser.__new__(Recogniser)
+    made._model, made.bias = fake, (0.1, 0.3)
+    monkeypatch.setattr(speech, "find_voice", lambda *_, **__: tuple(voice))
+    return made
+
+
+def sound(seconds=10.0):
+    return np.zeros(int(seconds * RATE), np.float32)
+
+
+def test_words_carry_the_times_of_the_whole_sound(monkeypatch):
+    fake = FakeWhisper([said((" Good", 0.5, 0.9, 0.9), (" day", 0.9, 1.4, 0.8))])
+    heard = recogniser(monkeypatch, fake, (4.0, 5.2)).listen(sound())
+    start = 4.0 - speech.FIRST.margin
+    assert [(w.text, w.first) for w in heard.words] == [("Good", True), ("day", False)]
+    assert [w.start for w in heard.words] == pytest.approx([start + 0.5, start + 0.9])
+    assert (heard.language, heard.covered, heard.unclear) == ("en", True, ())
+
+
+def test_pieces_of_a_word_are_put_together(monkeypatch):
+    pieces = [(" V", 0.4, 0.6, 0.9), ("-I", 0.6, 0.8, 0.7), ("-O", 0.8, 1.0, 0.8)]
+    heard = recogniser(monkeypatch, FakeWhisper([said(*pieces)]), (0.0, 1.0)).listen(sound())
+    assert [(w.text, w.probability) for w in heard.words] == [("V-I-O", 0.7)]
+    assert heard.words[0].end - heard.words[0].start == pytest.approx(0.6)
+
+
+def test_a_word_without_times_gets_its_whole_segment(monkeypatch):
+    segment = said((" well", 0.0, 0.5, 0.9), (" then", 1.0, 1.0, 0.9), (" go", 1.0, 2.5, 0.9))
+    heard = recogniser(monkeypatch, FakeWhisper([segment]), (0.0, 2.5)).listen(sound())
+    assert (heard.words[1].start, heard.words[1].end) == (0.0, 2.5)
+
+
+def test_a_segment_without_alignment_keeps_its_words(monkeypatch):
+    segment = SimpleNamespace(text=" so long", start=0.0, end=2.0, words=[], compression_ratio=1)
+    heard = recogniser(monkeypatch, FakeWhisper([segment]), (0.0, 2.0)).listen(sound())
+    assert [(w.text, w.start, w.end) for w in heard.words] == [("so", 0, 2), ("long", 0, 2)]
+
+
+def test_voice_without_words_is_tried_again_and_then_unclear(monkeypatch):
+    fake = FakeWhisper([said((" yes", 0.0, 1.0, 0.9))])
+    heard = recogniser(monkeypatch, fake, (0.0, 1.0), (3.0, 4.0)).listen(sound())
+    assert heard.unclear == ((3.0, 4.0),)
+    assert heard.covered
+    first, second = (options["beam_size"] for _, options in fake.calls)
+    assert first != second
+
+
+def test_words_of_the_second_try_are_kept_and_voice_is_clear_then(monkeypatch):
+    late = [said((" then", 0.3, 1.4, 0.4))]
+    fake = FakeWhisper([said((" yes", 0.0, 1.0, 0.9))], late)
+    heard = recogniser(monkeypatch, fake, (0.0, 1.0), (3.0, 4.0)).listen(sound())
+    assert [w.text for w in heard.words] == ["yes", "then"]
+    assert heard.unclear == ()
+
+
+def test_a_short_breath_is_not_unclear(monkeypatch):
+    fake = FakeWhisper([said((" yes", 0.0, 1.0, 0.9))])
+    assert recogniser(monkeypatch, fake, (0.0, 1.0), (3.0, 3.5)).listen(sound()).unclear == ()
+
+
+def test_a_loop_of_the_decoder_is_unclear(monkeypatch):
+    fake = FakeWhisper([said((" no", 0.0, 2.0, 0.9), ratio=9.0)])
+    heard = recogniser(monkeypatch, fake, (0.0, 2.0)).listen(sound())
+    assert heard.unclear == ((0.0, 2.0),)
+
+
+@pytest.mark.parametrize(
+    ("language", "multilingual", "probability", "covered", "told"),
+    [
+        (("fr", 0.9), True, 0.9, False, "fr"),
+        (("fr", 0.3), True, 0.2, False, "und"),  # sure of nothing, and the words are nonsense
+        (("fr", 0.3), True, 0.9, True, "en"),
+        (("en", 0.9), True, 0.2, True, "en"),  # mumbled, but English
+        (("en", 1.0), False, 0.2, False, "und"),  # an English-only model can't tell
+        (("en", 1.0), False, 0.9, True, "en"),
+    ],
+)
+def test_language(monkeypatch, language, multilingual, probability, covered, told):
+    answer = [said((" bon", 0.0, 2.0, probability), (" jour", 2.0, 5.0, probability))]
+    fake = FakeWhisper(answer, language=language, multilingual=multilingual)
+    heard = recogniser(monkeypatch, fake, (0.0, 5.0)).listen(sound())
+    assert (heard.covered, heard.language) == (covered, told)
+
+
+def test_one_passage_in_another_language_uncovers_the_clip(monkeypatch):
+    fake = FakeWhisper([said((" yes", 0.0, 3.0, 0.9))])
+    languages = iter([("en", 0.9, []), ("de", 0.9, [])])
+    fake.detect_language = lambda **_: next(languages)
+    heard = recogniser(monkeypatch, fake, (0.0, 3.0), (60.0, 64.0)).listen(sound(70))
+    assert (heard.covered, heard.language) == (False, "de")
+
+
+def test_no_voice_calls_no_recogniser(monkeypatch):
+    fake = FakeWhisper()
+    heard = recogniser(monkeypatch, fake).listen(sound())
+    assert (heard.words, heard.voice, heard.language, heard.covered) == ((), (), "", True)
+    assert not fake.calls
+
+
+def test_the_second_look_differs_in_every_setting():
+    for setting in speech.Setting.__slots__:
+        assert getattr(speech.FIRST, setting) != getattr(speech.AGAIN, setting)
+
+
+def test_a_failure_of_the_recogniser_carries_no_text(monkeypatch):
+    broken = recogniser(monkeypatch, FakeWhisper(ValueError(SECRET)), (0.0, 2.0))
+    with pytest.raises(DetectorError) as caught:
+        broken.listen(sound())
+    assert SECRET not in str(caught.value)
+    assert caught.value.__cause__ is None
+    assert caught.value.__context__ is None
+
+
+def test_a_word_does_not_show_its_text():
+    assert SECRET not in repr(speech.Word(SECRET, 0.0, 1.0, 0.5))
+
+
+def test_noise_and_silence_hold_no_voice():
+    noise = np.random.default_rng(1).normal(0, 0.1, 5 * RATE).astype(np.float32)
+    for samples in (noise, sound(5), sound(0)):
+        assert find_voice(samples, threshold=0.4, longest=28.0) == ()
+
+
+def test_broken_sound_is_an_error():
+    with pytest.raises(DetectorError, match="no numbers"):
+        find_voice(np.array([0.0, np.nan], np.float32), threshold=0.4, longest=28.0)
+    with pytest.raises(ValueError, match="mono"):
+        find_voice(np.zeros((2, 9), np.float32), threshold=0.4, longest=28.0)
+
+
+def stretches(limit=20.0):
+    edge = st.floats(0, 300).map(lambda x: round(x, 2))
+    pairs = st.tuples(edge, st.floats(0.01, limit).map(lambda x: round(x, 2)))
+    return st.lists(pairs, max_size=12).map(lambda found: joined((a, a + b) for a, b in found))
+
+
+@given(stretches(limit=0.5), st.floats(5, 28))
+def test_passages_hold_all_voice_and_are_short(voice, longest):
+    packed = passages(voice, longest)
+    assert all(any(a <= start and end <= b for a, b in packed) for start, end in voice)
+    assert all(b - a <= max(longest, 6.1) for a, b in packed)
+
+
+@given(stretches(), stretches())
+def test_outside_and_inside_make_the_whole(some, others):
+    rest = outside(some, others)
+    for moment in np.arange(0, 320, 0.37):
+        within = [any(a < moment < b for a, b in which) for which in (some, others, rest)]
+        assert within[2] == (within[0] and not within[1])
+
+
+def test_bias_is_read_from_the_model(tmp_path):
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps({"alignment_heads": BASE_HEADS}))
+    assert bias(tmp_path) == (0.10, 0.32)
+    config.write_text(json.dumps({"alignment_heads": [[1, 1]]}))
+    assert bias(tmp_path) == (0.30, 0.30)
+    config.write_text("{}")
+    with pytest.raises(DetectorError, match="alignment heads"):
+        bias(tmp_path)
+
+
+def test_a_model_that_does_not_open_is_an_error(tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps({"alignment_heads": BASE_HEADS}))
+    with pytest.raises(DetectorError, match="tokenizer"):
+        Recogniser(tmp_path)
+    (tmp_path / "tokenizer.json").write_text("{}")
+    (tmp_path / "model.bin").write_bytes(b"nothing")
+    with pytest.raises(DetectorError, match="can't be opened"):
+        Recogniser(tmp_path)
+
+
+def test_nothing_said_is_not_plausible():
+    assert not plausible([])
+
+
+@pytest.mark.weights
+@pytest.mark.slow
+def test_silence_and_noise_give_nothing_at_little_cost(models: Path):
+    noise = np.random.default_rng(1).normal(0, 0.1, 30 * RATE).astype(np.float32)
+    listener = Recogniser(models / "speech", threads=1)
+    for again in (False, True):
+        assert listener.listen(noise, again=again).words == ()
