@@ -64,7 +64,7 @@ def _town() -> Picture:
     """What stands still: sky, road and houses."""
     rows = np.linspace(0, 1, HEIGHT)[:, None, None]
     sky = np.array([214, 190, 160]) + (1 - rows) * np.array([20, -20, -60])
-    picture = np.broadcast_to(sky, (HEIGHT, WIDTH, 3)).astype(np.uint8)
+    picture = np.broadcast_to(sky, (HEIGHT, WIDTH, 3)).astype(np.uint8, order="C")
     picture[HORIZON:] = np.array([92, 92, 96]) - 20 * (rows[HORIZON:] - 0.5)
     for house in range(9):
         left, tall, shade = house * 150 - 30, 60 + 37 * house % 90, 110 + 17 * house % 60
