@@ -88,7 +88,8 @@ class Store:
                 (root / name).chmod(0o700)
             with locked(root / ".work" / "lock"):
                 self._keys, self.log = _open_log(root, folder)
-                self._desk, self._desk_lock = _make_desk(root / ".work")
+                self._desk, lock = _make_desk(root / ".work")
+                self._desk_lock: int | None = lock
             with self._locked():
                 pass
 
@@ -101,8 +102,11 @@ class Store:
     def close(self) -> None:
         """Settle what this process left unfinished, and give up its desk."""
         with writing(f"the store {self.root} could not be closed"):
-            fcntl.flock(self._desk_lock, fcntl.LOCK_UN)
-            os.close(self._desk_lock)
+            if self._desk_lock is None:
+                return
+            lock, self._desk_lock = self._desk_lock, None
+            fcntl.flock(lock, fcntl.LOCK_UN)
+            os.close(lock)
             with self._locked():
                 self.log.close()
 

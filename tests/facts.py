@@ -1,5 +1,7 @@
 """Facts of an imagined clip, for the tests of ledger and store."""
 
+from hashlib import sha256
+
 from redact.ledger.facts import (
     Check,
     Clip,
@@ -13,7 +15,8 @@ from redact.ledger.facts import (
 
 
 def clip(number: int = 1) -> Clip:
-    return Clip(source=f"{number:064x}", policy="ab" * 32, engine="redact 0.1.0")
+    source = sha256(f"source {number}".encode()).hexdigest()
+    return Clip(source=source, policy="ab" * 32, engine="redact 0.1.0")
 
 
 FACTS = Facts(

@@ -26,6 +26,8 @@ CREATE TABLE nodes (
 
 def connect(path: Path) -> sqlite3.Connection:
     db = sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)
+    # Text that a damaged file makes of anything must reach `verify`, which compares it.
+    db.text_factory = lambda text: text.decode("utf-8", "replace")
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = FULL")  # NORMAL may lose an acknowledged commit
     return db

@@ -30,11 +30,13 @@ def writing(what: str) -> Iterator[None]:
             f"{what}: {error.strerror or type(error).__name__}.",
             todo="See to the disk (space, rights, health), then run again: the run goes on.",
         ) from error
-    except sqlite3.Error as error:
-        # The base code: SQLITE_CORRUPT_INDEX and its like begin with it.
-        if getattr(error, "sqlite_errorname", "").startswith(CORRUPT):
+    except (sqlite3.Error, UnicodeDecodeError) as error:
+        # The base code: SQLITE_CORRUPT_INDEX and its like begin with it. SQLite quotes what it
+        # could not read of a damaged schema, and that need not be text.
+        name = getattr(error, "sqlite_errorname", "")
+        if name.startswith(CORRUPT) or isinstance(error, UnicodeDecodeError):
             raise LedgerCorruptError(
-                f"{what}: the ledger's database is damaged ({error}).",
+                f"{what}: the ledger's database is damaged ({type(error).__name__}).",
                 todo="Restore the ledger from its last good copy.",
             ) from error
         raise StoreError(

@@ -175,6 +175,8 @@ class Log:
         seen = checkpoints.verify(self.published_note(), self.vkey)
         with self.snapshot():
             head = self.checkpoint()
+            if self._rows("SELECT value FROM meta WHERE name = 'vkey'") != [(self.vkey,)]:
+                raise _corrupt(f"{self._folder}: it was begun with another key than {VKEY} names.")
             held = self._rows("SELECT coalesce(max(seq) + 1, 0) FROM entries")[0][0]
             if seen.size > head.size or held != head.size:
                 raise _corrupt(
