@@ -1,0 +1,74 @@
+"""Opens a hostile file: one demuxer, no other file, no network, no message of its own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import av
+from av.error import FFmpegError
+
+from redact.errors import InputError, Reason
+from redact.media.formats import DEMUXERS
+
+
+class _Nameless:
+    """A file without a name, so that FFmpeg can't reach its neighbours."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.read, self.seek, self.tell = file.read, file.seek, file.tell
+
+
+def shown(path: Path) -> str:
+    """The file's name for a message, on one line, whatever bytes it holds."""
+    text = os.fsencode(path.name).decode("utf-8", "backslashreplace")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+@contextmanager
+def opened(path: Path, container: str, *, max_pixels: int) -> Iterator[Any]:
+    """
+    The file as a PyAV input container, closed on the way out.
+
+    `max_pixels` bounds what a decoder may allocate for one frame, while FFmpeg looks into the
+    streams and after. Raises InputError: CORRUPT, or REMOTE when the file asks for another one.
+    What FFmpeg says is dropped: it may quote the file.
+    """
+    reached: list[str] = []
+
+    def refuse(*_: Any) -> None:
+        reached.append("another file")
+        raise PermissionError
+
+    with path.open("rb") as file:
+        try:
+            source = av.open(
+                _Nameless(file),
+                format=DEMUXERS[container],
+                options={"max_pixels": str(max_pixels)},
+                metadata_errors="replace",
+                io_open=refuse,
+            )
+        except (FFmpegError, PermissionError, ValueError, OverflowError) as error:
+            raise _unreadable(path, reached) from error
+        with source:
+            yield source
+    if reached:
+        raise _unreadable(path, reached)
+
+
+def _unreadable(path: Path, reached: list[str]) -> InputError:
+    if reached:
+        return InputError(
+            f"{shown(path)}: the file asks for another file or address.", reason=Reason.REMOTE
+        )
+    return InputError(f"{shown(path)}: the file is damaged: it can't be opened.")
+
+
+def codec_of(stream: Any) -> str:
+    """FFmpeg's name of the stream's codec ("h264"), or "" for one without a decoder."""
+    context = stream.codec_context
+    return "" if context is None else str(context.codec.canonical_name)
