@@ -22,6 +22,7 @@ from .portrait import Pose, Scene, TruthBox, astronaut, scenes, still
 from .truth import Truth, picture_truth, speech_truth
 from .voice import MAN, Speech, Voice
 
+ASTRONAUT = "scikit-image astronaut.png"
 NASA = "public domain (NASA)"
 RENDERED = "rendered by this project"
 
@@ -62,7 +63,7 @@ def introduction(materials: Materials, path: Path) -> Truth:
     shown = scenes(materials.astronaut, [course], (1920, 1080), times)
     boxes = _film(path, movie, shown, range(len(times)), speech)
     return {
-        "video": picture_truth("face", "scikit-image astronaut.png", NASA, movie, 30, boxes),
+        "video": picture_truth("face", ASTRONAUT, NASA, movie, 30, boxes),
         "speech": speech_truth(speech),
     }
 
@@ -93,8 +94,9 @@ def variable_rate(materials: Materials, path: Path) -> Truth:
     movie = Movie(960, 540, Fraction(1, 1000), tags=tags)
     shown = scenes(materials.astronaut, [left, right], (960, 540), [t / 1000 for t in ticks])
     boxes = _film(path, movie, shown, ticks, speech)
+    mean_rate = round(len(ticks) / speech.seconds)
     return {
-        "video": picture_truth("face", "scikit-image astronaut.png", NASA, movie, 0, boxes),
+        "video": picture_truth("face", ASTRONAUT, NASA, movie, mean_rate, boxes),
         "speech": speech_truth(speech),
         "container": {"metadata": [title], "subtitle": [subtitle]},
     }
@@ -130,7 +132,7 @@ def phone(materials: Materials, path: Path) -> Truth:
     ticks = range(0, 20 * len(times), 20)
     boxes = _film(path, movie, (_laid_down(*scene) for scene in upright), ticks, speech)
     return {
-        "video": picture_truth("face", "scikit-image astronaut.png", NASA, movie, 30, boxes)
+        "video": picture_truth("face", ASTRONAUT, NASA, movie, 30, boxes)
         | {"rotation": movie.rotation},
         "speech": speech_truth(speech),
         "container": {

