@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from mmap import mmap
+
 from redact.errors import InputError, Reason
+
+Bytes = bytes | mmap
+"""Bytes in memory, or of a file that is mapped into it: both are sliced into bytes."""
 
 
 def corrupt(what: str) -> InputError:
@@ -17,7 +22,7 @@ class Reader:
     All whole numbers are big-endian unless they say otherwise.
     """
 
-    def __init__(self, data: bytes, what: str, start: int = 0, end: int | None = None) -> None:
+    def __init__(self, data: Bytes, what: str, start: int = 0, end: int | None = None) -> None:
         self.data, self.what, self.at = data, what, start
         self.end = len(data) if end is None else end
 
@@ -42,3 +47,9 @@ class Reader:
     def little(self, count: int) -> int:
         """A whole number of `count` bytes, the lowest first."""
         return int.from_bytes(self.take(count), "little")
+
+
+def is_blank(data: Bytes, start: int, end: int) -> bool:
+    """Are all these bytes zero? Looks a part at a time: a file may be larger than memory."""
+    part = 1 << 20
+    return not any(data[at : min(at + part, end)].strip(b"\0") for at in range(start, end, part))
