@@ -11,7 +11,7 @@ from hashlib import sha256
 import pytest
 import rfc8785
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
@@ -783,6 +783,7 @@ def test_who_holds_the_lock_is_said(tmp_path):
         pass
 
 
+@settings(max_examples=20, deadline=None)
 @given(st.lists(st.integers(1, 9), max_size=12))
 def test_any_history_verifies(tmp_path_factory, numbers):
     folder = tmp_path_factory.mktemp("ledger")

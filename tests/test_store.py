@@ -443,7 +443,7 @@ def publish_and_die(root, keys, monkeypatch, number):
         die_at_move(patch, number)
         with pytest.raises(Died):
             publish(dying)
-    os.close(dying._desk_lock)  # as the system does
+    dying._desk.close()  # as the system does
 
 
 def die_at_move(patch, number):

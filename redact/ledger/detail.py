@@ -31,6 +31,10 @@ class Sealed:
     detail: bytes
     public: dict[str, str | int]  # commit, bytes, kid
 
+    @property
+    def files(self) -> tuple[bytes, bytes]:
+        return self.key, self.detail
+
 
 @dataclass(frozen=True, slots=True)
 class Detail:
@@ -75,9 +79,11 @@ def unseal(rec: str, sealed: Sealed, wrapping: bytes) -> Detail:
     return Detail(sidecar, plain[:NONCE])
 
 
-def source_commitment(source: str) -> tuple[str, bytes]:
+def source_commitment(source: str | None) -> tuple[str | None, bytes]:
     """The entry's `in.commit` for a source's sha256 (hex), and the nonce that opens it."""
     nonce = _nonce()
+    if source is None:
+        return None, nonce
     return "sha256:" + sha256(nonce + bytes.fromhex(source)).hexdigest(), nonce
 
 

@@ -8,6 +8,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import file_digest
 from pathlib import Path
 
 from redact.errors import LedgerCorruptError, StoreError
@@ -62,6 +63,12 @@ def move_durably(source: Path, target: Path) -> None:
     """Rename within a file system, and return once the new name is on disk. Raises OSError."""
     os.replace(source, target)
     sync_folder(target.parent)
+
+
+def digest(path: Path) -> str:
+    """The sha256 of a file, hex. Raises OSError."""
+    with path.open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()
 
 
 def sync_file(path: Path) -> None:

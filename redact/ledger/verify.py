@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import zip_longest
+from typing import Any
 
 from redact.errors import LedgerCorruptError
 from redact.ledger import merkle
@@ -21,6 +21,11 @@ def verify(log: Log) -> int:
 
     Raises LedgerCorruptError, which names the first entry that does not match.
     """
+    return sum(1 for _ in verified(log))
+
+
+def verified(log: Log) -> Iterator[Entry]:
+    """Every entry of a log, each checked. The log is whole if this comes to its end."""
     log.check_head()
     with log.snapshot():
         for (problem,) in log.rows("PRAGMA integrity_check"):
@@ -28,38 +33,40 @@ def verify(log: Log) -> int:
                 raise LedgerCorruptError(
                     f"the ledger's database is damaged ({problem}).", means="It can't be trusted."
                 )
-        for recomputed, stored in zip_longest(_recomputed(log), log.rows(NODES)):
-            if recomputed != stored:
-                level, place, _ = recomputed or stored or (0, 0, b"")
-                raise _mismatch(((place + 1) << level) - 1, "its place in the tree")
-        return len(log)
+        nodes = log.rows(NODES)
+        edge: dict[int, bytes] = {}  # by level, the full subtree that waits for its sibling
+        standing: dict[str, int] = {}
+        for seq, row in enumerate(log.rows(ENTRIES)):
+            entry = _entry(seq, row)
+            _check_once(entry, standing)
+            _check_nodes(seq, bytes(row[1]), nodes, edge)
+            yield entry
+        for level, place, _ in nodes:
+            raise _mismatch(((place + 1) << level) - 1, "its place in the tree")
 
 
-def _recomputed(log: Log) -> Iterator[tuple[int, int, bytes]]:
-    """Every node of the tree, from the bytes of the entries alone."""
-    edge: dict[int, bytes] = {}  # by level, the full subtree that waits for its right sibling
-    standing: dict[str, int] = {}
-    for seq, row in enumerate(log.rows(ENTRIES)):
-        data = bytes(row[1])
-        _check_row(seq, row)
-        _check_once(Entry.from_bytes(data), standing)
-        for level, place, value in merkle.grown(
-            seq, merkle.leaf_hash(data), lambda level, _: edge[level]
-        ):
-            if place % 2 == 0:
-                edge[level] = value
-            yield level, place, value
+def _check_nodes(
+    seq: int, data: bytes, nodes: Iterator[tuple[int, int, bytes]], edge: dict[int, bytes]
+) -> None:
+    """What this entry added to the tree is what is stored there."""
+    leaf = merkle.leaf_hash(data)
+    for level, place, value in merkle.grown(seq, leaf, lambda level, _: edge[level]):
+        if next(nodes, None) != (level, place, value):
+            raise _mismatch(seq, "its place in the tree")
+        if place % 2 == 0:
+            edge[level] = value
 
 
-def _check_row(seq: int, row: tuple[object, ...]) -> None:
-    """An entry follows its schema, and what it is looked up by is what it says."""
+def _entry(seq: int, row: tuple[Any, ...]) -> Entry:
+    """An entry that follows its schema, and is looked up by what it says."""
     try:
-        entry = Entry.from_bytes(bytes(row[1]))  # type: ignore[call-overload]
+        entry = Entry.from_bytes(bytes(row[1]))
     except LedgerCorruptError as error:
         raise _mismatch(seq, "its bytes") from error
     said = (entry.kind, entry.rec, entry.idem, entry.output, entry.replaces)
     if entry.seq != seq or row[0] != seq or row[2:] != said:
         raise _mismatch(seq, "its number or what it is looked up by")
+    return entry
 
 
 def _check_once(entry: Entry, standing: dict[str, int]) -> None:

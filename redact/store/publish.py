@@ -1,0 +1,258 @@
+"""Publishing: the order in which a clip, its entry and its detail become durable."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+from redact.errors import LedgerCorruptError, Reason, StoreError
+from redact.ledger import detail as details
+from redact.ledger import entry as entries
+from redact.ledger import keys as keyring
+from redact.ledger.detail import Detail, Sealed
+from redact.ledger.entry import Entry
+from redact.ledger.facts import SUFFIX, Clip, Facts
+from redact.ledger.files import digest, locked, move_durably, sync_file, sync_folder, writing
+from redact.ledger.log import CHECKPOINT, Log
+from redact.store.desk import Desk, abandoned, seal, sealed_files
+from redact.store.verify import Summary, detail_folder, lost_detail, verify
+
+FAILED = "the clip could not be published"
+
+
+class Store:
+    """
+    A store open for writing. Several processes may have it open; threads may share it.
+
+    Close it (or use `with`): what was left unfinished is then settled. Start child processes by
+    spawn: a forked one would keep this process's desk locked after its death.
+    """
+
+    def __init__(self, root: Path, keys: Path | None = None) -> None:
+        """
+        Open the store at `root`, made if there is none, and finish what a crash left.
+
+        `keys` is the folder of its keys, outside it; without one, REDACT_KEYS or the user's own.
+        Raises StoreError when it can't be written or a key is missing or wrong, and
+        LedgerCorruptError when its ledger does not match its checkpoint.
+        """
+        self.root, self._work = root, root / ".work"
+        folder = keys or keyring.default_folder()
+        if folder.resolve().is_relative_to(root.resolve()):
+            raise StoreError(f"the keys would lie inside the store {root}.", todo="Move them out.")
+        with writing(f"the store {root} could not be opened"):
+            for name in ("clips", "ledger", "restricted", "held", ".work"):
+                (root / name).mkdir(parents=True, exist_ok=True)
+            for name in ("restricted", "held", ".work"):
+                (root / name).chmod(0o700)
+            with locked(self._work / "lock"):
+                self._keys, self.log = _open_log(root, folder)
+                self._desk = Desk(self._work)
+            with self._alone():
+                pass
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Settle what this process left unfinished, and give up its desk."""
+        if not self._desk.closed:
+            with writing(f"the store {self.root} could not be closed"):
+                self._desk.close()
+                with self._alone():
+                    self.log.close()
+
+    def find(self, clip: Clip) -> Entry | None:
+        """
+        The entry under which this clip stands published, its file in place; else None.
+
+        None means: do it (a clip that was held may be tried again).
+        """
+        with writing("the store could not be read"):
+            entry = self._standing(clip)
+            if entry is None or self._in_place(entry):
+                return entry
+            with self._alone():  # a writer may have died before it gave the file its name
+                entry = self._standing(clip)
+                return entry if entry and self._in_place(entry) else None
+
+    def path(self, entry: Entry) -> Path:
+        """Where the file of a published entry is."""
+        return self.root / "clips" / entry.file_name
+
+    def workspace(self, clip: Clip, media: str) -> Path:
+        """
+        Where to write the output of a clip, of this media type (see ledger.facts.SUFFIX).
+
+        The folder around it is this clip's alone, for whatever else is needed on the way.
+        """
+        if media not in SUFFIX or clip.source is None:
+            raise StoreError("a clip of unknown content or type can't be published.")
+        with writing("there is no place to work"):
+            return self._desk.start(self._rec(clip)) / f"output{SUFFIX[media]}"
+
+    def publish(self, output: Path, clip: Clip, facts: Facts, sidecar: bytes) -> Path:
+        """
+        Record a clip and give its output its name in clips/; returns that path, durable.
+
+        `output` is what `workspace` gave; `sidecar` is the restricted detail. If the clip stands
+        published by now (another run was faster), this output is discarded, and no entry added.
+        Raises StoreError; then either nothing was recorded or the next look-up finishes the work.
+        """
+        job = output.parent
+        with writing(FAILED), self._desk.working(job):
+            stated = self._stated(job, clip, sidecar)
+            stated |= {"sha256": digest(output), "bytes": output.stat().st_size}
+            sync_file(output)
+            sync_folder(job)
+            with self._alone():
+                standing = self._standing(clip)
+                if standing is None or not self._in_place(standing):
+                    stated["replaces"] = standing.seq if standing else None
+                    draft = entries.published(clip, facts, **stated)
+                    standing = self._record(draft, job, output)
+                shutil.rmtree(job)
+        return self.path(standing)
+
+    def hold(
+        self, clip: Clip, policy_id: str, reason: Reason, sidecar: bytes | None = None
+    ) -> Entry:
+        """
+        Record that a clip was not published, and why. The same again adds no entry.
+
+        `sidecar` is the restricted detail (where the source is), if any. If the clip stands
+        published by now, returns that entry instead: look at its `kind`.
+        """
+        with writing("a held clip could not be recorded"), self._alone():
+            if known := self._known(clip, reason):
+                return known
+            job = self._desk.start(self._rec(clip))
+            with self._desk.working(job):
+                stated = self._stated(job, clip, sidecar)
+                draft = entries.held(clip, policy_id, reason, **stated)
+                entry = self._record(draft, job, None)
+                shutil.rmtree(job)
+        return entry
+
+    def recall(self, entry: Entry) -> Detail:
+        """An entry's restricted detail. Raises LedgerCorruptError if it is gone or changed."""
+        paths = sealed_files(detail_folder(self.root, entry), entry.value["detail"])
+        try:
+            key, detail = [path.read_bytes() for path in paths]
+        except FileNotFoundError as error:
+            raise lost_detail(entry) from error
+        sealed = Sealed(key, detail, entry.value["detail"])
+        return details.unseal(entry.rec, sealed, self._keys.wrapping)
+
+    def verify(self) -> Summary:
+        """Check everything (see store.verify), the contents of the restricted details too."""
+        with writing(f"the store {self.root} could not be read"), self._alone():
+            pass
+        return verify(self.root, vkey=self.log.vkey, recall=self.recall)
+
+    def _idem(self, clip: Clip) -> str | None:
+        return entries.idem(clip, self._keys.idem, self._keys.ids["idem"])
+
+    def _rec(self, clip: Clip) -> str:
+        """Derived from the idem, so that a piece of work has one name; random without a source."""
+        key = self._idem(clip)
+        number = bytes.fromhex(key.rpartition(":")[2])[:16] if key else secrets.token_bytes(16)
+        return entries.record_name(number)
+
+    def _standing(self, clip: Clip) -> Entry | None:
+        """The last publication of a piece of work."""
+        key = self._idem(clip)
+        return last_published(self.log.by_idem(key)) if key else None
+
+    def _known(self, clip: Clip, reason: Reason) -> Entry | None:
+        """The entry that makes a hold needless: it stands published, or is held for the same."""
+        key = self._idem(clip)
+        history = self.log.by_idem(key) if key else []
+        standing = last_published(history)
+        if standing and self._in_place(standing):
+            return standing
+        same = bool(history) and history[-1].value.get("reason") == reason.value
+        return history[-1] if same else None
+
+    def _in_place(self, entry: Entry) -> bool:
+        """Whether its file is there, by name and size; `verify` reads it."""
+        path = self.path(entry)
+        return path.is_file() and path.stat().st_size == entry.value["out"]["bytes"]
+
+    def _stated(self, job: Path, clip: Clip, sidecar: bytes | None) -> dict[str, Any]:
+        """What the store itself states of a clip; its detail is durable in the job's folder."""
+        rec = job.name.partition(".")[0]
+        commit, nonce = details.source_commitment(clip.source)
+        sealed = None
+        if sidecar is not None:
+            sealed = seal(job, rec, Detail(sidecar, nonce), self._keys.wrapping)
+        detail = sealed.public if sealed else None
+        return {"rec": rec, "idem": self._idem(clip), "commit": commit, "detail": detail}
+
+    def _record(self, draft: dict[str, Any], job: Path, output: Path | None) -> Entry:
+        entry = self.log.append([draft])[0]
+        self._name(entry, job, output)
+        return entry
+
+    def _name(self, entry: Entry, job: Path, output: Path | None) -> None:
+        """Give the files of a recorded job their names, the output last."""
+        if "detail" in entry.value:
+            for path in sealed_files(job, entry.value["detail"]):
+                if path.exists():
+                    move_durably(path, detail_folder(self.root, entry) / path.name)
+        if output is not None and not self._in_place(entry):
+            move_durably(output, self.path(entry))
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Without other writers, and with everything settled that failed or dead ones have left."""
+        with locked(self._work / "lock"):
+            for jobs in (self._desk.failed(), abandoned(self._work)):
+                with closing(jobs):  # lets go of an abandoned desk's lock, whatever happens
+                    for job in jobs:
+                        self._settle(job)
+            yield
+
+    def _settle(self, job: Path) -> None:
+        """Finish a job if it was recorded; then delete what is left of it."""
+        history = self.log.by_rec(job.name.partition(".")[0])
+        standing = last_published(history)
+        for entry in history:
+            outputs = list(job.glob("output.*")) if entry == standing else []
+            matching = [path for path in outputs if digest(path) == entry.output]
+            self._name(entry, job, matching[0] if matching else None)
+        shutil.rmtree(job)
+
+
+def last_published(history: list[Entry]) -> Entry | None:
+    """The entry under which a clip stands, of all its entries, oldest first."""
+    return next((entry for entry in reversed(history) if entry.kind == "published"), None)
+
+
+def _open_log(root: Path, folder: Path) -> tuple[keyring.Keys, Log]:
+    """The store's keys and log; both are made for a store that is new."""
+    new = not (root / "ledger" / CHECKPOINT).exists()
+    if new and any((root / "clips").iterdir()):
+        raise LedgerCorruptError(
+            f"{root}: there are clips, but their ledger is gone.",
+            todo="Restore the ledger from its last good copy.",
+        )
+    keys = keyring.load(folder, make=new)
+    ids = {f"{name}_key": value for name, value in keys.ids.items()}
+    if new:
+        Log.create(root / "ledger", keys.signer, f"redact/{secrets.token_hex(8)}", **ids)
+    log = Log(root / "ledger", keys.signer)
+    if any(log.meta.get(name) != value for name, value in ids.items()):
+        log.close()
+        raise StoreError(
+            f"{root}: the keys are not those that this store was begun with.",
+            todo="Say where its keys are (REDACT_KEYS).",
+        )
+    return keys, log

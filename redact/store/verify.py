@@ -1,0 +1,98 @@
+"""The full check of a store: its log, every file in clips/, every restricted detail."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from redact.errors import LedgerCorruptError
+from redact.ledger.entry import Entry
+from redact.ledger.files import digest, locked, writing
+from redact.ledger.log import Log
+from redact.ledger.verify import verified
+from redact.store.desk import sealed_files
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What `verify` saw: a store that is whole."""
+
+    entries: int
+    published: int  # clips with a standing entry; as many files were checked
+    held: int  # clips whose last entry says that they were held
+    root: str  # of the log's tree, hex
+    origin: str
+
+
+def verify(
+    root: Path, *, vkey: str | None = None, recall: Callable[[Entry], object] | None = None
+) -> Summary:
+    """
+    Check everything: the log, each file in clips/ against its entry, each restricted detail.
+
+    Needs no secret. `vkey` is the key that the log must be signed with, as it was given to you;
+    without one the store's own copy is believed. `recall` opens an entry's detail; without it,
+    details are only looked for. Runs beside writers, whom it stops for a moment. Raises
+    LedgerCorruptError, which names the first entry or file that does not match.
+    """
+    standing: dict[str, tuple[int, str]] = {}  # by file name: seq and sha256
+    held: set[str] = set()
+    with (
+        writing(f"the store {root} could not be read"),
+        closing(Log(root / "ledger", vkey=vkey)) as log,
+        ExitStack() as snapshot,
+    ):
+        with locked(root / ".work" / "lock"):
+            snapshot.enter_context(log.snapshot())
+            head, names = log.checkpoint(), set(os.listdir(root / "clips"))
+        for entry in verified(log):
+            if entry.kind == "published":
+                standing[entry.file_name] = entry.seq, str(entry.output)
+                held.discard(entry.rec)
+            elif entry.kind == "held":
+                held.add(entry.rec)
+            if "detail" in entry.value:
+                (recall or _look_for(root))(entry)
+        _check_clips(root / "clips", names, standing)
+    return Summary(head.size, len(standing), len(held), head.root.hex(), head.origin)
+
+
+def _check_clips(folder: Path, names: set[str], standing: dict[str, tuple[int, str]]) -> None:
+    for name in sorted(names - standing.keys()):
+        raise LedgerCorruptError(
+            f"clips/{name} has no entry in the ledger.",
+            means="Nothing says that it was redacted.",
+            todo="Take it out of the store; it must not be trained on.",
+        )
+    for name, (seq, sha256) in standing.items():
+        path = folder / name
+        if name not in names or path.is_symlink() or digest(path) != sha256:
+            raise LedgerCorruptError(
+                f"clips/{name} is not the file that entry {seq} published, or is gone.",
+                means="That clip must not be trained on; the others are not affected.",
+                todo="Delete the file, if it is there, and run its source again.",
+            )
+
+
+def detail_folder(root: Path, entry: Entry) -> Path:
+    return root / ("restricted" if entry.kind == "published" else "held")
+
+
+def lost_detail(entry: Entry) -> LedgerCorruptError:
+    return LedgerCorruptError(
+        f"the restricted detail of entry {entry.seq} is gone.",
+        means="What was removed there can't be looked up any more; the entry stands.",
+        todo="Restore it from its backup.",
+    )
+
+
+def _look_for(root: Path) -> Callable[[Entry], None]:
+    def look(entry: Entry) -> None:
+        paths = sealed_files(detail_folder(root, entry), entry.value["detail"])
+        if not all(path.is_file() for path in paths):
+            raise lost_detail(entry)
+
+    return look
