@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from redact.detectors import lexicon
+from redact.detectors.alike import everywhere
 from redact.detectors.names import NameDetector, name_spans
-from redact.detectors.persons import PersonFinder, _batches, everywhere, grow, judge, runs
+from redact.detectors.persons import PersonFinder, _batches, grow, judge, runs
 from redact.detectors.speech import Transcript, Word
 from redact.detectors.tokens import tokens_of
 from redact.errors import DetectorError
@@ -91,6 +92,27 @@ def test_a_doubtful_word_where_a_name_is_likely():
     assert names_by_rules(heard) == []
     heard[5] = Word("kneel", 2.5, 2.9, 0.3)
     assert names_by_rules(heard) == ["kneel"]
+
+
+def test_wild_guesses_side_by_side_stand_for_a_name():
+    heard = words("About that time mental inn began to print.")
+    heard[3] = Word("mental", 1.5, 1.9, 0.1)
+    assert names_by_rules(heard) == []
+    heard[4] = Word("inn", 2.0, 2.4, 0.2)
+    assert names_by_rules(heard) == ["mental", "inn"]
+
+
+def test_common_words_with_odd_capitals_are_a_name_after_by():
+    assert (
+        names_by_rules(words("It came to us by Wink Into Word then.")) == "Wink Into Word".split()
+    )
+
+
+def test_a_common_word_with_an_odd_capital_is_a_name_if_in_doubt():
+    heard = words("They took the Word with them.")
+    assert names_by_rules(heard) == []
+    heard[3] = Word("Word", 1.5, 1.9, 0.6)
+    assert names_by_rules(heard) == ["Word"]
 
 
 def test_a_name_heard_once_is_found_everywhere():

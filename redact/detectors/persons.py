@@ -7,12 +7,12 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import jellyfish
 import spacy
 
 from redact.detectors import lexicon
+from redact.detectors.alike import everywhere
 from redact.detectors.speech import Word, without_text
-from redact.detectors.tokens import Token, Tokens, tokens_of
+from redact.detectors.tokens import UNSURE, USUAL, Token, Tokens, tokens_of
 from redact.errors import DetectorError
 
 SPELLED = re.compile(r"(?:[a-z][-.\s]+){2,}[a-z]\W*", re.IGNORECASE)
@@ -20,12 +20,12 @@ ADJECTIVES = ("ly", "ing", "ed", "ness", "tion", "tions", "able", "ible", "ism",
 
 RARE = 3.3
 """Frequency (as in lexicon.frequency) below which a capitalised word in mid-sentence is a name."""
-USUAL = 4.3
-"""Frequency from which on a word of a list of names is taken for the ordinary word."""
 BATCH = 200
 """Words that spaCy reads at a time, so that an hour takes no more memory than a minute."""
-UNSURE = 0.5
-"""Word probability below which another word may have been said."""
+HALF_SURE = 0.7
+"""The same of a common word that is capitalised in mid-sentence: already odd."""
+GUESS = 0.25
+"""Word probability of a wild guess, a hundredth of all words in read speech."""
 
 
 class PersonFinder:
@@ -122,9 +122,8 @@ def _looks_like_a_name(tokens: Tokens, index: int) -> float:
         return 0.0
     if token.frequency < RARE or (token.last_name and token.frequency < USUAL):
         return 0.6
-    if _follows(tokens, index, ["by"]) or token.possessive:
-        return 0.4
-    return 0.0
+    named = _follows(tokens, index, ["by"]) or token.possessive
+    return 0.4 if named or token.probability < HALF_SURE else 0.0
 
 
 def _opens_as_a_name(tokens: Tokens, index: int) -> float:
@@ -149,10 +148,24 @@ def _doubtful(tokens: Tokens, index: int) -> float:
         return 0.5
     if token.probability >= UNSURE:
         return 0.0
+    if _guessed(token) and (
+        token.frequency < 4.0 or any(_guessed(other) for other in _beside(tokens, index))
+    ):
+        return 0.3
     likely = any(_follows(tokens, index, [word]) for word in ("by", "and", "with", "dear"))
     if token.possessive and token.frequency < 4.0:
         return 0.3
     return 0.3 if likely and token.frequency < 4.0 else 0.0
+
+
+def _guessed(token: Token) -> bool:
+    """A content word that the recogniser wrote for want of a better one."""
+    return token.probability < GUESS and not token.excluded
+
+
+def _beside(tokens: Tokens, index: int) -> list[Token]:
+    """The neighbours of a word: a misheard name often becomes several ordinary words."""
+    return [*tokens[max(0, index - 1) : index], *tokens[index + 1 : index + 2]]
 
 
 def _introduced(tokens: Tokens, index: int) -> bool:
@@ -239,7 +252,8 @@ def _take_in(tokens: Tokens, scores: list[float], here: int, step: int) -> None:
 
 def _bridge(token: Token) -> bool:
     """A word that may stand between two parts of a name, or between two names."""
-    return token.lower in lexicon.PARTICLES or token.lower in ("and", "of")
+    odd = token.capital and token.excluded and not token.starts and token.lower != "i"
+    return token.lower in lexicon.PARTICLES or token.lower in ("and", "of") or odd
 
 
 def _may_belong(token: Token, step: int) -> bool:
@@ -248,39 +262,6 @@ def _may_belong(token: Token, step: int) -> bool:
         return False
     known = token.first_name or (token.last_name and token.frequency < USUAL)
     return step > 0 or (known and not token.starts)
-
-
-def everywhere(tokens: Tokens, scores: list[float]) -> None:
-    """A name found once is found wherever a word sounds like it, in place."""
-    known = {token.lower for token, score in zip(tokens, scores, strict=True) if score >= 0.5}
-    known = {name for name in known if len(name) > 2 and not lexicon.is_function_word(name)}
-    sounds = {key for name in known if len(key := _sound(name)) > 2}
-    for index, token in enumerate(tokens):
-        if scores[index] or token.excluded or len(token.lower) < 3:
-            continue
-        exact = token.lower in known and (token.capital or token.frequency < USUAL)
-        if exact or (_replaceable(token) and _sounds_like(token.lower, known, sounds)):
-            scores[index] = 0.5
-
-
-def _replaceable(token: Token) -> bool:
-    """Whether another word may have been said here than the one that was heard."""
-    return (
-        token.frequency < 3.5
-        or token.probability < UNSURE
-        or (token.capital and not token.starts and not token.place)
-    )
-
-
-def _sound(word: str) -> str:
-    """How an English ear writes a word down; metaphone takes the "sch" of "Schmidt" for "sk"."""
-    return jellyfish.metaphone(word.replace("sch", "sh"))
-
-
-def _sounds_like(word: str, known: set[str], sounds: set[str]) -> bool:
-    if _sound(word) in sounds:
-        return True
-    return any(jellyfish.jaro_winkler_similarity(word, name) >= 0.9 for name in known)
 
 
 def runs(scores: Sequence[float]) -> Iterator[tuple[int, int, float]]:

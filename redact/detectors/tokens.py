@@ -13,6 +13,11 @@ from redact.detectors.speech import Word
 EDGES = " \t.,;:!?\"'\u2019\u201c\u201d()[]{}\u2026\u2014\u2013-/"
 DOTTED = re.compile(r"([A-Z]\.)+|(Mr|Mrs|Ms|Dr|St|Prof|Messrs|Rev|Sgt|Capt|Gen|Sen)\.")
 
+USUAL = 4.3
+"""Frequency from which on a word of a list of names is taken for the ordinary word."""
+UNSURE = 0.5
+"""Word probability below which another word may have been said."""
+
 
 @dataclass(frozen=True)
 class Token:
