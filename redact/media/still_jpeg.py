@@ -26,12 +26,7 @@ def clean(data: Bytes, removed: Counter[Kind]) -> bytes:
     kept = [_kept(data, one, removed) for one in segments[1:]]
     if data[segments[-1].end :].strip(b"\0"):
         removed[Kind.METADATA] += 1
-    return b"".join([data[:2], *_said(segments, removed), *kept])
-
-
-def orientation_of(data: bytes) -> int:
-    """Which way up the picture is, 1 to 8."""
-    return _orientation(list(picture(data)))
+    return b"".join([data[:2], *said(segments, removed), *kept])
 
 
 def _kept(data: bytes, segment: Segment, removed: Counter[Kind]) -> bytes:
@@ -43,7 +38,7 @@ def _kept(data: bytes, segment: Segment, removed: Counter[Kind]) -> bytes:
     return b""
 
 
-def _said(segments: list[Segment], removed: Counter[Kind]) -> list[bytes]:
+def said(segments: list[Segment], removed: Counter[Kind]) -> list[bytes]:
     """The segments that are written anew: JFIF, orientation, profile."""
     said = []
     for segment in segments:

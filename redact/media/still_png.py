@@ -31,20 +31,14 @@ def clean(data: Bytes, removed: Counter[Kind]) -> bytes:
     animation.
     """
     kept = [SIGNATURE]
-    for kind, body in _chunks(data, removed):
+    for kind, body in chunks(data, removed):
         if kind in ANIMATION:
             raise InputError("an animated PNG.", reason=Reason.UNSUPPORTED)
         new = _kept(kind, body)
         if new is not None:
-            kept.append(_chunk(kind, new))
+            kept.append(chunk(kind, new))
         removed[Kind.METADATA] += new != body
     return b"".join(kept)
-
-
-def orientation_of(data: bytes) -> int:
-    """Which way up the picture is, 1 to 8."""
-    blocks = [body for kind, body in _chunks(data, Counter()) if kind == b"eXIf"]
-    return orientation.read(blocks[0]) if blocks else orientation.UPRIGHT
 
 
 def _kept(kind: bytes, body: bytes) -> bytes | None:
@@ -72,7 +66,7 @@ def _neutral(body: bytes) -> bytes:
     return PROFILE_NAME + zlib.compress(colour_profile.neutral(profile))
 
 
-def _chunks(data: Bytes, removed: Counter[Kind]) -> Iterator[tuple[bytes, bytes]]:
+def chunks(data: Bytes, removed: Counter[Kind]) -> Iterator[tuple[bytes, bytes]]:
     reader = Reader(data, "a PNG file")
     if reader.take(8) != SIGNATURE:
         raise corrupt("a PNG file does not start as one.")
@@ -86,6 +80,6 @@ def _chunks(data: Bytes, removed: Counter[Kind]) -> Iterator[tuple[bytes, bytes]
     removed[Kind.METADATA] += bool(reader.rest().strip(b"\0"))
 
 
-def _chunk(kind: bytes, body: bytes) -> bytes:
+def chunk(kind: bytes, body: bytes) -> bytes:
     check = zlib.crc32(kind + body).to_bytes(4, "big")
     return len(body).to_bytes(4, "big") + kind + body + check

@@ -6,8 +6,8 @@ from collections import Counter
 
 from redact.errors import InputError, Reason
 from redact.media import colour_profile, orientation
-from redact.media.container.riff import Chunk, chunks, files
 from redact.media.reading import Bytes, corrupt
+from redact.media.riff import Chunk, chunks, files
 from redact.types import Kind
 
 PICTURE = frozenset({b"VP8 ", b"VP8L", b"ALPH"})
@@ -26,7 +26,7 @@ def clean(data: Bytes, removed: Counter[Kind]) -> bytes:
     """
     data = data[:]
     kept: dict[bytes, bytes] = {}
-    for chunk in _parts(data, removed):
+    for chunk in parts(data, removed):
         body = data[chunk.start : chunk.end]
         if chunk.kind in ANIMATION:
             raise InputError("an animated WebP.", reason=Reason.UNSUPPORTED)
@@ -35,28 +35,21 @@ def clean(data: Bytes, removed: Counter[Kind]) -> bytes:
             kept[chunk.kind] = new
         removed[Kind.METADATA] += new != body and chunk.kind != b"VP8X"
     if b"VP8X" in kept:
-        kept[b"VP8X"] = bytes([_flags(kept)]) + bytes(3) + kept[b"VP8X"][4:10]
+        was = kept[b"VP8X"]
+        kept[b"VP8X"] = header(kept, alpha=bool(was[0] & HAS_ALPHA), size=was[4:10])
     return written(kept)
 
 
-def orientation_of(data: bytes) -> int:
-    """Which way up the picture is, 1 to 8."""
-    for chunk in _parts(data, Counter()):
-        if chunk.kind == b"EXIF":
-            return orientation.read(data[chunk.start : chunk.end].removeprefix(EXIF_MARK))
-    return orientation.UPRIGHT
-
-
-def written(parts: dict[bytes, bytes]) -> bytes:
+def written(chunks_by_kind: dict[bytes, bytes]) -> bytes:
     """A WebP file of these chunks."""
     body = b"WEBP" + b"".join(
         kind + len(part).to_bytes(4, "little") + part + bytes(len(part) & 1)
-        for kind, part in parts.items()
+        for kind, part in chunks_by_kind.items()
     )
     return b"RIFF" + len(body).to_bytes(4, "little") + body
 
 
-def _parts(data: bytes, removed: Counter[Kind]) -> list[Chunk]:
+def parts(data: bytes, removed: Counter[Kind]) -> list[Chunk]:
     whole = list(files(data, removed))
     if not whole or [file.form for file in whole] != [b"WEBP"]:
         raise corrupt("a WebP file does not start as one.")
@@ -75,9 +68,7 @@ def _kept(kind: bytes, body: bytes) -> bytes | None:
     return body if kind in PICTURE or kind == b"VP8X" else None
 
 
-def _flags(kept: dict[bytes, bytes]) -> int:
-    """Which of the optional chunks there are."""
-    was_alpha = kept[b"VP8X"][0] & HAS_ALPHA
-    return (
-        (HAS_PROFILE if b"ICCP" in kept else 0) | was_alpha | (HAS_EXIF if b"EXIF" in kept else 0)
-    )
+def header(kept: dict[bytes, bytes], *, alpha: bool, size: bytes) -> bytes:
+    """The body of a VP8X chunk: which of the others there are, and six bytes of size."""
+    flags = (HAS_PROFILE if b"ICCP" in kept else 0) | (HAS_EXIF if b"EXIF" in kept else 0)
+    return bytes([flags | (HAS_ALPHA if alpha else 0)]) + bytes(3) + size

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 
-from redact.media.container.riff import BLANK, Chunk, chunks, files
 from redact.media.reading import Bytes, is_blank
+from redact.media.riff import BLANK, Chunk, chunks, files
 from redact.types import Kind
 
 PARENTS = frozenset({b"AVI ", b"AVIX", b"hdrl", b"odml", b"movi", b"rec "})

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
-from redact.media.container.riff import BLANK, Chunk, chunks, files
 from redact.media.reading import Bytes, Reader, is_blank
+from redact.media.riff import BLANK, Chunk, chunks, files
 from redact.types import Kind
 
 TECHNICAL = frozenset({b"fmt ", b"data", b"fact", b"ds64"})
