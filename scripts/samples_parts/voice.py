@@ -22,8 +22,8 @@ RATE = 24_000
 FRAME = 600  # samples of sound in one step of the durations
 DURATIONS = "/Clip_output_0"  # inside the network: how many steps each phoneme lasts
 EARLY = 0.05  # seconds by which a sound is heard before its step begins (seen in spectrograms)
-QUIET = 0.02  # of the loudest sample: below it, a name has not begun or is over
-PEAK = 0.6
+QUIET = 0.012  # below this, a name has not begun or is over
+LOUD = 0.1  # root mean square of a sentence
 GAP = 0.3  # seconds of silence between sentences
 SEED = 20260101
 
@@ -85,6 +85,8 @@ class Voice:
     def __init__(self, shelf: Shelf, folder: Path) -> None:
         """Unpacks the wheel into `folder`, which must outlive the voice."""
         shelf.unpack(HIBARI, folder)
+        for stale in [name for name in sys.modules if name.partition(".")[0] == "hibari"]:
+            del sys.modules[stale]  # it reads its data from the folder of an earlier voice
         sys.path.insert(0, str(folder))
         try:
             self._dsp = importlib.import_module("hibari.dsp")
@@ -107,7 +109,7 @@ class Voice:
         phonemes = [sign for sign in self._g2p(text) if sign in self._vocabulary]
         spectrum, frames = self._run(phonemes, speed)
         sound = self._dsp.synth(*_bent(spectrum, speaker), np.random.default_rng(SEED))
-        sound *= PEAK / np.abs(sound).max()
+        sound = np.tanh(sound * (LOUD / np.sqrt(np.mean(sound**2))))  # peaks bend, none is cut
         names = _names(script, _words(phonemes, frames))
         return Speech(sound, text, tuple(_audible(name, sound) for name in names))
 
@@ -158,7 +160,7 @@ def _names(script: str, words: list[tuple[float, float]]) -> tuple[SpokenName, .
 def _audible(name: SpokenName, sound: Sound) -> SpokenName:
     """The name without the silence that its last phoneme's step runs into."""
     first, last = round((name.start - EARLY) * RATE), round((name.end - EARLY) * RATE)
-    loud = np.flatnonzero(np.abs(sound[first:last]) > QUIET * PEAK)
+    loud = np.flatnonzero(np.abs(sound[first:last]) > QUIET)
     return SpokenName(name.name, (first + loud[0]) / RATE, (first + loud[-1] + 1) / RATE)
 
 
