@@ -180,7 +180,7 @@ def test_no_sample_that_shows_the_box_keeps_any_of_its_value(method, layout):
     box = Box(13, 9, 38, 30)
     for plane in frame.planes:
         where = area(box, frame, plane)
-        assert (where.weights()[where.y.start - where.y.first, where.x.start - where.x.first]) == (
+        assert (where.weights[where.y.start - where.y.first, where.x.start - where.x.first]) == (
             OPAQUE
         )
         plane[where.covered] = 500
@@ -289,7 +289,7 @@ def test_planes_may_be_views_with_a_stride(method):
 def test_the_soft_edge_is_soft_and_ends():
     frame = make(200, 200, layout="gray")
     where = area(Box(60, 70, 140, 130), frame, frame.planes[0])
-    weights = where.weights()
+    weights = where.weights
     assert weights.min() == 0
     assert weights[30, 60] == OPAQUE
     assert weights[0, 0] == 0  # corners are round

