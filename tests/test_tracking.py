@@ -10,7 +10,7 @@ from redact.tracking import SceneCuts, link
 from redact.types import Box, Detection, Frame, Kind
 
 WIDTH, HEIGHT, RATE = 200, 160, 10.0
-TAIL = 4  # frames: 0.35 s of ten a second, rounded up
+TAIL = 2  # frames: 0.2 s of ten a second
 
 
 def at(x, y, size=20, score=0.9, kind=Kind.FACE) -> Detection:
@@ -200,7 +200,7 @@ class TestLink:
         (track,) = linked(looked(40, found))
 
         assert track.last == 10 + TAIL
-        for index in range(10, 13):
+        for index in range(10, 12):
             assert holds(box_at(track, index), at(20 + 6 * index, 30).box)
 
     def test_before_its_beginning_a_track_follows_its_motion_back(self):
@@ -209,7 +209,7 @@ class TestLink:
         (track,) = linked(looked(40, found))
 
         assert track.first == 9 - TAIL
-        for index in range(7, 10):
+        for index in range(8, 10):
             inside = at(200 - 6 * index, 30).box.clip(WIDTH, HEIGHT)
             assert holds(box_at(track, index), inside)
 
@@ -254,7 +254,7 @@ class TestLink:
 
         assert [(track.first, track.last) for track in linked(looked(40, found))] == [
             (0, 1 + TAIL),
-            (34 - TAIL, 39),
+            (34 - TAIL, 36 + TAIL),
         ]
 
     def test_score_is_the_highest(self):

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from redact.types import Box, Detection, Track
 
-TAIL_SECONDS = 0.35
+TAIL_SECONDS = 0.2
 """A track goes on for this long past the look that did not find it any more."""
 
 LEAD = 0.25
@@ -24,7 +24,7 @@ DOUBT_SECONDS = 0.2
 DRIFT_PER_SECOND = 0.5
 """How fast a box grows past its track's ends, each side, as a share of its size."""
 
-DRIFT = 0.3
+DRIFT = 0.15
 """How much it grows there at most."""
 
 
