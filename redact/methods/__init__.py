@@ -47,9 +47,13 @@ def cover_all(frame: Frame, regions: Sequence[tuple[Box, str]], *, cells: int = 
 
     A region is a box in whole luma pixels inside the frame, and a picture method. Nothing inside
     a box is left but what its method keeps: of `fill` nothing, of `pixelate` and `blur` at most
-    cells x cells averages a plane. A soft edge lies around it, up to `touched`. The order of the
-    regions does not matter: colours are taken from the frame before anything is painted, from
-    inside no `fill` region, and regions are painted in the order of their boxes.
+    cells x cells averages a plane. A soft edge lies around it, up to `touched`.
+
+    The order in which regions are given does not matter, and no region brings back what another
+    one removes. On each plane: the colours of all `fill` regions are taken, from outside of every
+    region; if other regions take averages, the insides of the `fill` regions are painted, and then
+    the averages are taken; then all regions are painted with their soft edges, in the order of
+    (x0, y0, x1, y1, method).
 
     Raises UsageError for a method that does not exist and for a box that leaves the frame, and
     InputError for planes of an unknown layout; the frame is then untouched.
