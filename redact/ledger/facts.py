@@ -20,6 +20,7 @@ SUFFIX = {
     "audio/wav": ".wav",
     "audio/flac": ".flac",
     "audio/ogg": ".ogg",
+    "audio/aac": ".aac",
     "audio/x-matroska": ".mka",
     "image/png": ".png",
     "image/jpeg": ".jpg",
