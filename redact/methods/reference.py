@@ -70,7 +70,7 @@ def paint(
     c and the weight a of `Area.weights` make of a sample v: (v * (128 - a) + c * a + 64) >> 7, so
     a covered one becomes c.
     """
-    wide = np.uint16 if plane.dtype == np.uint8 else np.uint32
+    wide = _wide(plane)
     sample = _interpolated if smooth else _flat
     along_x = sample(colours.T.astype(wide), area.x)
     painted = sample(np.ascontiguousarray(along_x.T), area.y)
@@ -89,6 +89,11 @@ def paint(
 def grid(size: int, cells: int) -> int:
     """How many cells there are along `size` samples."""
     return max(1, min(cells, size // CELL))
+
+
+def _wide(plane: Plane) -> type[np.uint16 | np.uint32]:
+    """Sums of a few samples, and of one sample by a weight of 256 parts, fit this."""
+    return np.uint16 if plane.dtype == np.uint8 else np.uint32
 
 
 def _flat(colours: NDArray[Any], side: Axis) -> NDArray[Any]:
@@ -136,7 +141,7 @@ def _between(before: int, size: int, after: int, cells: int) -> tuple[NDArray[np
 
 
 def _ring(
-    plane: Plane, area: Area, free: NDArray[np.bool_] | None
+    plane: Plane, area: Area, free: NDArray[np.uint8] | None
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Sum and count of the free samples of each part: top, bottom, left, right, NODES each."""
     x, y = area.x, area.y
@@ -154,10 +159,11 @@ def _ring(
             counts.append(lengths * band.shape[across])
         else:
             open_ = free[_from(rows, y.first), _from(columns, x.first)]
-            counts.append(np.add.reduceat(open_.sum(axis=across), starts))
+            length = np.add.reduce(open_, axis=across, dtype=np.uint8)
+            counts.append(np.add.reduceat(length, starts, dtype=np.int64))
             band = band * open_
-        # At most 64 samples across: no 16-bit ones overflow.
-        line = np.add.reduce(band, axis=across, dtype=np.uint32)
+        # A band is at most 64 samples wide: nothing overflows.
+        line = np.add.reduce(band, axis=across, dtype=_wide(plane))
         sums.append(np.add.reduceat(line, starts, dtype=np.int64))
     return np.concatenate(sums), np.concatenate(counts)
 
@@ -169,8 +175,8 @@ def _parts(size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return edges[:-1], np.maximum(1, np.diff(edges))
 
 
-def _free(area: Area, others: Sequence[Area]) -> NDArray[np.bool_] | None:
-    """Which touched samples lie in no other region; None for all of them."""
+def _free(area: Area, others: Sequence[Area]) -> NDArray[np.uint8] | None:
+    """1 for the touched samples that lie in no other region, else 0; None: all of them are 1."""
     x, y = area.x, area.y
     free = None
     for other in others:
@@ -179,8 +185,8 @@ def _free(area: Area, others: Sequence[Area]) -> NDArray[np.bool_] | None:
         if y.first >= other.y.stop or other.y.start >= y.end:
             continue
         if free is None:
-            free = np.ones((y.end - y.first, x.end - x.first), np.bool_)
-        free[_from(other.y.covered, y.first), _from(other.x.covered, x.first)] = False
+            free = np.ones((y.end - y.first, x.end - x.first), np.uint8)
+        free[_from(other.y.covered, y.first), _from(other.x.covered, x.first)] = 0
     return free
 
 
