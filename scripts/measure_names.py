@@ -128,7 +128,8 @@ def share(part: int, whole: int) -> str:
 def interval(part: int, whole: int) -> tuple[float, float]:
     middle = (part / whole + 1.92 / whole) / (1 + 3.84 / whole)
     reach = 1.96 * sqrt(part / whole * (1 - part / whole) / whole + 0.96 / whole**2)
-    return middle - reach / (1 + 3.84 / whole), middle + reach / (1 + 3.84 / whole)
+    reach /= 1 + 3.84 / whole
+    return max(0.0, middle - reach), min(1.0, middle + reach)
 
 
 def table(groups: dict[str, Counts]) -> Iterator[str]:

@@ -103,9 +103,11 @@ def test_wild_guesses_side_by_side_stand_for_a_name():
 
 
 def test_common_words_with_odd_capitals_are_a_name_after_by():
-    assert (
-        names_by_rules(words("It came to us by Wink Into Word then.")) == "Wink Into Word".split()
-    )
+    assert names_by_rules(words("It came to us by Wink Into Word then.")) == [
+        "Wink",
+        "Into",
+        "Word",
+    ]
 
 
 def test_a_common_word_with_an_odd_capital_is_a_name_if_in_doubt():

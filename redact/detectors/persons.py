@@ -22,8 +22,12 @@ RARE = 3.3
 """Frequency (as in lexicon.frequency) below which a capitalised word in mid-sentence is a name."""
 BATCH = 200
 """Words that spaCy reads at a time, so that an hour takes no more memory than a minute."""
+UNHEARD_OF = 0.5
+"""Frequency of what no dictionary has, so that even in lower case it stands for a name."""
 HALF_SURE = 0.7
 """The same of a common word that is capitalised in mid-sentence: already odd."""
+BESIDE = 0.4
+"""Word probability of a word beside a name that may be a lost part of it."""
 GUESS = 0.25
 """Word probability of a wild guess, a hundredth of all words in read speech."""
 
@@ -136,6 +140,8 @@ def _opens_as_a_name(tokens: Tokens, index: int) -> float:
         return 0.7
     if token.place or token.lower.endswith(ADJECTIVES):
         return 0.0
+    if called and token.frequency < RARE:
+        return 0.5
     if token.frequency < 2.6 or (token.last_name and token.possessive and token.frequency < USUAL):
         return 0.5
     return 0.0
@@ -146,6 +152,8 @@ def _doubtful(tokens: Tokens, index: int) -> float:
     token = tokens[index]
     if token.first_name and token.frequency < 3.0:
         return 0.5
+    if token.frequency < UNHEARD_OF and not token.lower.endswith(ADJECTIVES):
+        return 0.4
     if token.probability >= UNSURE:
         return 0.0
     if _guessed(token) and (
@@ -194,7 +202,7 @@ def _elsewhere(tokens: Tokens, index: int) -> bool:
     after = tokens[index + 1] if index + 1 < len(tokens) and not token.ends else None
     if after and after.capital and after.lower in lexicon.SUFFIXES:
         return True
-    if token.lower in lexicon.countries():
+    if token.only_place:
         return True
     if before is None:
         return False
@@ -237,7 +245,8 @@ def _take_in(tokens: Tokens, scores: list[float], here: int, step: int) -> None:
     if scores[there]:
         return
     token = tokens[there]
-    if token.initial or (token.capital and _may_belong(token, step)):
+    doubtful = token.probability < BESIDE
+    if token.initial or doubtful or (token.capital and _may_belong(token, step)):
         scores[there] = min(scores[here], 0.7)
         return
     beyond = there
@@ -258,7 +267,9 @@ def _bridge(token: Token) -> bool:
 
 def _may_belong(token: Token, step: int) -> bool:
     """Whether a capitalised word beside a name may be part of it: a surname after, less before."""
-    if token.excluded or token.acronym or token.lower in lexicon.SUFFIXES | lexicon.countries():
+    if token.excluded or token.acronym or token.lower in lexicon.SUFFIXES:
+        return False
+    if token.only_place and not token.last_name:
         return False
     known = token.first_name or (token.last_name and token.frequency < USUAL)
     return step > 0 or (known and not token.starts)

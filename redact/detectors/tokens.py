@@ -80,6 +80,11 @@ class Token:
         return self.lower in lexicon.places()
 
     @cached_property
+    def only_place(self) -> bool:
+        """A place that hardly anybody is named after."""
+        return self.place and (not self.first_name or self.lower in lexicon.PLAIN_PLACES)
+
+    @cached_property
     def frequency(self) -> float:
         return min(lexicon.frequency(part) for part in self.parts)
 
@@ -91,8 +96,8 @@ class Token:
             or self.spoken in lexicon.NEVER
             or self.lower in lexicon.NEVER
             or (self.lower != "will" and lexicon.is_function_word(self.lower))
-            or (self.spoken in lexicon.BRANDS and not self.first_name)
-            or (self.lower in lexicon.BRANDS and not self.first_name)
+            or self.spoken in lexicon.BRANDS
+            or self.lower in lexicon.BRANDS
         )
 
 
