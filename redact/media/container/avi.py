@@ -13,7 +13,7 @@ PARENTS = frozenset({b"AVI ", b"AVIX", b"hdrl", b"odml", b"movi", b"rec "})
 TECHNICAL = frozenset({b"avih", b"strh", b"strf", b"indx", b"vprp", b"dmlh", b"idx1"})
 PACKET = re.compile(rb"\d\d(dc|db|wb|pc)|ix\d\d")
 # FFmpeg writes these into the room that it leaves for the index of a large file.
-PLACEHOLDERS = re.compile(rb"(odmldmlh|[\x04\x00]\x00[\x00\x01]\x00|\d\d(dc|wb)|\x00)*", re.DOTALL)
+PLACEHOLDERS = re.compile(rb"(odmldmlh\xf8|\x04\0{7}\d\d(dc|wb))\0*", re.DOTALL)
 LARGEST_PLACEHOLDER = 8192
 TRACKS = {b"txts": Kind.SUBTITLE}
 

@@ -148,10 +148,10 @@ def _count(data: Bytes, element: Element, found: Counter[Kind]) -> None:
     if element.number == CHAPTERS:
         found[Kind.CHAPTER] += max(_chapters(data, element), 1)
     elif element.number == ATTACHMENTS:
-        for file in elements(data, element):
+        for file in _filled(data, element):
             found[Kind.PICTURE if _is_picture(data, file) else Kind.METADATA] += 1
     elif element.number == TAGS:
-        found[Kind.METADATA] += sum(_tags(data, tag) for tag in elements(data, element))
+        found[Kind.METADATA] += sum(_tags(data, tag) for tag in _filled(data, element))
     else:
         found[Kind.METADATA] += 1
 
@@ -162,16 +162,26 @@ def _chapters(data: Bytes, parent: Element) -> int:
     return sum((e.number == CHAPTER) + _chapters(data, e) for e in inner)
 
 
+def _filled(data: Bytes, parent: Element) -> Iterator[Element]:
+    """The elements but for checksums and room that was left free."""
+    for element in elements(data, parent):
+        blank = element.number == VOID and is_blank(data, element.start, element.end)
+        if element.number != CRC and not blank:
+            yield element
+
+
 def _is_picture(data: Bytes, file: Element) -> bool:
+    if file.number != ATTACHED_FILE:
+        return False
     texts = [data[e.start : e.end] for e in elements(data, file) if e.number == MIME_TYPE]
     return any(text.startswith(b"image/") for text in texts)
 
 
 def _tags(data: Bytes, tag: Element) -> int:
     """How many tags there are, but for the length that the muxer writes for each track."""
-    if tag.number in (VOID, CRC):
-        return int(tag.number == VOID and not is_blank(data, tag.start, tag.end))
-    parts = [e for e in elements(data, tag) if e.number != TARGETS] if tag.number == TAG else [tag]
+    if tag.number != TAG:
+        return 1
+    parts = [part for part in _filled(data, tag) if part.number != TARGETS]
     return sum(not _is_duration(data, part) for part in parts)
 
 
