@@ -592,7 +592,7 @@ def test_any_flipped_byte_of_a_file_is_found(folder, log, file):
     good = (folder / file).read_bytes()
     for bad in flipped(good.rstrip(b"\n")):
         (folder / file).write_bytes(bad)
-        with pytest.raises((LedgerCorruptError, StoreError, UnicodeDecodeError)):
+        with pytest.raises(LedgerCorruptError):
             Log(folder)
 
 
@@ -655,7 +655,7 @@ def test_a_rolled_back_database_is_found(folder):
         Log(folder, SIGNER)
 
 
-@pytest.mark.parametrize("gone", ["log.sqlite", "checkpoint"])
+@pytest.mark.parametrize("gone", ["log.sqlite", "checkpoint", "vkey"])
 def test_a_missing_file_is_found(folder, gone):
     with closing(Log(folder, SIGNER)) as log:
         log.append([published(1)])

@@ -19,7 +19,7 @@ import platformdirs
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from redact.errors import StoreError
-from redact.ledger.files import locked, write_durably, writing
+from redact.ledger.files import locked, sync_folder, write_durably, writing
 
 NAMES = ("signing", "idem", "wrapping")
 
@@ -67,6 +67,7 @@ def load(folder: Path, *, make: bool) -> Keys:
             with locked(folder / "lock"):
                 for name in NAMES:
                     _make(folder / f"{name}.key")
+                sync_folder(folder.parent)
         return Keys(*(_read(folder / f"{name}.key") for name in NAMES))
 
 

@@ -54,7 +54,7 @@ class Log:
         try:
             with writing(f"the ledger in {folder} could not be opened"):
                 self.meta = dict(self._db.execute("SELECT name, value FROM meta"))
-                self.vkey = vkey or (folder / VKEY).read_text(encoding="utf-8").strip()
+                self.vkey = vkey or self._file(VKEY).decode("utf-8").strip()
                 self.origin = self.vkey.partition("+")[0]
                 self._check_signer()
                 self._repair()
@@ -191,10 +191,13 @@ class Log:
 
     def published_note(self) -> bytes:
         """The checkpoint in its file, for others to see."""
+        return self._file(CHECKPOINT)
+
+    def _file(self, name: str) -> bytes:
         try:
-            return (self._folder / CHECKPOINT).read_bytes()
+            return (self._folder / name).read_bytes()
         except FileNotFoundError as error:
-            raise _corrupt(f"{self._folder}: its {CHECKPOINT} is gone.") from error
+            raise _corrupt(f"{self._folder}: its {name} is gone.") from error
 
     def node(self, level: int, place: int) -> bytes:
         """The stored hash of a full subtree: what proofs are made from (see merkle)."""

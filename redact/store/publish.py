@@ -49,6 +49,8 @@ class Store:
                 (root / name).mkdir(parents=True, exist_ok=True)
             for name in ("restricted", "held", ".work"):
                 (root / name).chmod(0o700)
+            sync_folder(root)
+            sync_folder(root.parent)
             with locked(self._work / "lock"):
                 self._keys, self.log = _open_log(root, folder)
                 self._desk = Desk(self._work)
