@@ -42,6 +42,8 @@ VIDEO, SOUND, SUBTITLE = 1, 2, 17
 NEUTRAL_WRITER = re.compile(rb"(Lavf)?\0*")
 DURATION = re.compile(rb"\d\d:\d\d:\d\d\.\d{9}\0*")
 UNKNOWN_SIZE = -1
+HEADS = tuple(number.to_bytes(4, "big") for number in (EBML, SEGMENT))
+SMALL_HEADS = tuple(bytes([number]) for number in (VOID, CRC))
 
 
 class Element(NamedTuple):
@@ -53,8 +55,19 @@ class Element(NamedTuple):
 
 
 def find(data: Bytes, found: Counter[Kind]) -> None:
-    """Count what the elements hold beside the tables of tracks and the packets."""
-    _look(data, Element(SEGMENT, 0, len(data)), found)
+    """
+    Count what the elements hold beside the tables of tracks and the packets.
+
+    What follows the last and is none counts as hidden.
+    """
+    at = 0
+    while at < len(data):
+        if at and data[at : at + 4] not in HEADS and data[at : at + 1] not in SMALL_HEADS:
+            found[Kind.METADATA] += not is_blank(data, at, len(data))
+            return
+        element = next(elements(data, Element(SEGMENT, at, len(data))))
+        _look(data, Element(SEGMENT, at, element.end), found)
+        at = element.end
 
 
 def elements(data: Bytes, parent: Element) -> Iterator[Element]:

@@ -15,6 +15,7 @@ BLANK = frozenset({b"free", b"skip", b"wide"})
 """Room that was left free: it has to hold zeros."""
 PARENTS = frozenset({b"moov", b"mvex", b"moof", b"traf", b"mfra"})
 TIMED = b"mvhd"
+USER_DATA = (b"udta", b"meta")
 TECHNICAL = frozenset(
     {b"ftyp", b"styp", b"mdat", b"sidx", b"iods", b"mehd", b"trex", b"mfhd", b"tfhd", b"tfdt"}
     | {b"trun", b"tfra", b"mfro", b"sgpd", b"sbgp", b"saio", b"saiz", b"sdtp"}
@@ -38,11 +39,13 @@ def find(data: Bytes, found: Counter[Kind]) -> None:
 
 
 def _top(data: Bytes) -> Iterator[Box]:
-    """The boxes of the file; what follows the last one and is none counts as a blank one."""
+    """The boxes of the file. What follows the last and is none counts as room left free."""
     at, end = 0, len(data)
     while at < end:
+        kind = data[at + 4 : at + 8]
+        known = kind in TECHNICAL | PARENTS | BLANK or kind in USER_DATA
         size = int.from_bytes(data[at : at + 4], "big")
-        if at and (end - at < 8 or 1 < size < 8):
+        if at and not known and (size > end - at or 1 < size < 8 or len(kind) < 4):
             yield Box(b"free", at, end)
             return
         box = next(boxes(data, at, end))
@@ -61,7 +64,7 @@ def _look(data: Bytes, box: Box, chapters: set[int], found: Counter[Kind]) -> No
         found[Kind.METADATA] += not is_blank(data, box.start, box.end)
     elif box.kind == TIMED:
         found[Kind.METADATA] += has_times(data, box)
-    elif box.kind in (b"udta", b"meta"):
+    elif box.kind in USER_DATA:
         find_in_user_data(data, box, found)
     elif box.kind not in TECHNICAL or (box.kind == b"ftyp" and size > LARGEST_FILE_TYPE):
         found[Kind.METADATA] += 1
