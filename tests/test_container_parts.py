@@ -317,7 +317,7 @@ BLOCKS = {
     "comment": (block(4, bytes(4) + LINES), ONE),
     "vendor": (block(4, len(NAME).to_bytes(4, "little") + NAME + bytes(4)), ONE),
     "picture": (block(6, NAME), Counter({Kind.PICTURE: 1})),
-    "cue sheet": (block(5, NAME.ljust(395, b"\0") + b"\1" + bytes(36)), Counter({Kind.CHAPTER: 1})),
+    "cue sheet": (block(5, NAME.ljust(395, b"\0") + b"\2" + bytes(72)), Counter({Kind.CHAPTER: 1})),
     "application": (block(2, NAME), ONE),
     "padding": (block(1, NAME), ONE),
     "blank": (block(1, bytes(9)), Counter()),
