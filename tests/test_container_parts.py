@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from redact.errors import InputError
-from redact.media.container import contents
+from redact.media.container import contents, flac
 from redact.types import Kind
 from tests.media_maker import Picture, Voice, make_clip
 
@@ -317,7 +317,7 @@ BLOCKS = {
     "comment": (block(4, bytes(4) + LINES), ONE),
     "vendor": (block(4, len(NAME).to_bytes(4, "little") + NAME + bytes(4)), ONE),
     "picture": (block(6, NAME), Counter({Kind.PICTURE: 1})),
-    "cue sheet": (block(5, NAME.ljust(395, b"\0") + b"\2" + bytes(72)), Counter({Kind.CHAPTER: 1})),
+    "cue sheet": (block(5, NAME), Counter({Kind.CHAPTER: 1})),
     "application": (block(2, NAME), ONE),
     "padding": (block(1, NAME), ONE),
     "blank": (block(1, bytes(9)), Counter()),
@@ -325,10 +325,13 @@ BLOCKS = {
 
 
 @pytest.mark.parametrize("case", BLOCKS)
-def test_blocks_of_flac_are_found(look, case):
-    extra, found = BLOCKS[case]
+def test_blocks_of_flac_are_found(case):
+    """By the blocks alone: FFmpeg opens no file with a cue sheet as short as this one."""
+    extra, expected = BLOCKS[case]
     data = clean("in.flac")
-    assert look("in.flac", data[:42] + extra + data[42:]) == found
+    found = Counter()
+    flac.find(data[:42] + extra + data[42:], found)
+    assert +found == expected
 
 
 @pytest.mark.parametrize("codec", ["libopus", "flac", "vorbis"])
