@@ -144,6 +144,7 @@ def _pictures(stream: Any, picture: Picture) -> Any:
         for number, plane in enumerate(frame.planes):
             lines = np.frombuffer(plane, np.uint8 if bits == 8 else np.uint16)
             lines = lines.reshape(plane.height, -1)
+            lines[:] = 0  # the padding too: encoders may look at it
             lines[:, : plane.width] = pattern(
                 index + 5 * number, plane.width, plane.height, (1 << bits) - 1
             )

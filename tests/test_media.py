@@ -3,11 +3,13 @@
 from collections.abc import Callable
 from fractions import Fraction
 from itertools import pairwise
+from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 
+from redact.errors import StoreError
 from redact.media.decode import Sound, frames, pictures, sound
 from redact.media.probe import Clip, probe
 from redact.media.render import render
@@ -81,7 +83,9 @@ def rendered(
         sound=sound or {},
         progress=lambda share: None,
     )
-    return probe(target, Limits())
+    result = probe(target, Limits())
+    assert result.found == {}
+    return result
 
 
 def times(clip: Clip) -> list[Fraction]:
@@ -313,6 +317,153 @@ def test_several_tracks_their_layouts_and_the_default(tmp_path):
     assert [s.start_us for s in edited.sound] == [s.start_us for s in clip.sound]
     with av.open(str(edited.path)) as source:
         assert [int(s.disposition) & 1 for s in source.streams.audio] == [0, 1, 0]
+
+
+@pytest.mark.parametrize("edit", [None, blacken], ids=["nothing to remove", "edited"])
+@pytest.mark.parametrize("suffix", [".mp4", ".mov"])
+def test_what_an_edit_list_hides_does_not_go_over(tmp_path, suffix, edit):
+    """Frames and sound before time 0 are in the file, and no player shows them."""
+    picture = Picture(times=range(-10, 10), time_base=Fraction(1, 25))
+    voice = Voice(start=-0.4, seconds=1.2)
+    clip = probe(make_clip(tmp_path / f"in{suffix}", picture, [voice]), Limits())
+    assert (clip.picture.hidden, clip.sound[0].hidden) == (True, True)
+
+    result = rendered(clip, picture=edit)
+
+    assert times(clip) == times(result) == [Fraction(i, 25) for i in range(10)]
+    with av.open(str(result.path), options={"ignore_editlist": "1"}) as source:
+        assert sum(packet.size > 0 for packet in source.demux(video=0)) == 10
+    with av.open(str(result.path), options={"ignore_editlist": "1"}) as source:
+        length = sum(frame.samples for frame in source.decode(audio=0)) / 48_000
+    assert 0.8 <= length < 0.8 + 3 * 1024 / 48_000
+    assert_in_place(clip, result)
+
+
+def test_an_edit_list_that_hides_an_encoders_run_up_is_kept(tmp_path):
+    clip = probe(make_clip(tmp_path / "in.mp4", H264, [Voice()]), Limits())
+
+    assert (clip.picture.hidden, clip.sound[0].hidden) == (False, False)
+    assert rendered(clip).sound[0].start_us == 0
+
+
+def test_b_frames_in_avi_keep_their_slots(tmp_path):
+    picture = Picture(options={"bf": "2", "b_strategy": "0"})
+    clip = probe(make_clip(tmp_path / "in.avi", picture), Limits())
+
+    edited = rendered(clip, picture=blacken)
+
+    gaps = {b - a for a, b in pairwise(times(edited))}
+    assert gaps == {Fraction(1, 25)}
+    assert edited.picture.frames == clip.picture.frames == 20
+
+
+@pytest.mark.parametrize("codec", ["libx264", "libx265", "libsvtav1"])
+def test_hdr_metadata_is_kept(tmp_path, codec):
+    """Mastering display and light level lie in the packets: an encoder has to write them again."""
+    points = "G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50)"
+    light = {
+        "G": (0.265, 0.69),
+        "B": (0.15, 0.06),
+        "R": (0.68, 0.32),
+        "WP": (0.3127, 0.329),
+    }
+    unit = "".join(f"{k}({x},{y})" for k, (x, y) in light.items()) + "L(1000,0.005)"
+    options = {
+        "libx264": {"x264-params": f"mastering-display={points}:cll=1000,400"},
+        "libx265": {
+            "x265-params": f"log-level=none:master-display={points}:max-cll=1000,400:hdr10=1"
+        },
+        "libsvtav1": {"svtav1-params": f"lp=1:mastering-display={unit}:content-light=1000,400"},
+    }[codec]
+    picture = Picture(codec=codec, pixel_format="yuv420p10le", options=options, frames=4)
+    clip = probe(make_clip(tmp_path / "in.mkv", picture), Limits())
+
+    edited = rendered(clip, picture=blacken)
+
+    before, after = hdr(clip), hdr(edited)
+    assert len(before) == 2
+    assert after == before
+
+
+def hdr(clip: Clip) -> dict[str, list[float]]:
+    _, shown = next(pictures(clip))
+    found = {}
+    for side in shown.side_data:
+        if side.type.name == "MASTERING_DISPLAY_METADATA":
+            numbers = np.frombuffer(bytes(side)[:80], np.int32).reshape(10, 2)
+            found["mastering"] = [round(float(a / b), 3) for a, b in numbers]
+        if side.type.name == "CONTENT_LIGHT_LEVEL":
+            found["light"] = np.frombuffer(bytes(side)[:8], np.uint32).tolist()
+    return found
+
+
+def test_sound_longer_than_the_picture_and_the_other_way_round(tmp_path):
+    for seconds in (0.2, 2.0):
+        clip = probe(
+            make_clip(tmp_path / f"{seconds}.mp4", H264, [Voice(seconds=seconds)]), Limits()
+        )
+
+        edited = rendered(clip, picture=blacken, sound={1: keep_sound})
+
+        assert times(edited) == times(clip)
+        assert edited.duration_us == clip.duration_us
+        assert edited.sound[0].duration_us == clip.sound[0].duration_us
+
+
+def test_a_fragmented_movie(tmp_path):
+    path = make_clip(
+        tmp_path / "in.mp4", H264, [Voice()], muxer={"movflags": "frag_keyframe+empty_moov"}
+    )
+    clip = probe(path, Limits())
+
+    assert times(rendered(clip)) == times(clip)
+    assert times(rendered(clip, picture=blacken)) == times(clip)
+
+
+def test_a_failure_leaves_no_target(tmp_path):
+    clip = probe(make_clip(tmp_path / "in.mp4", H264, [Voice()]), Limits())
+    target = tmp_path / "out.mp4"
+
+    def fail(frame):
+        if frame.index == 7:
+            raise RuntimeError
+        return False
+
+    with pytest.raises(RuntimeError):
+        render(clip, target, encoding=ENCODING, picture=fail, sound={}, progress=lambda share: None)
+
+    assert not target.exists()
+
+
+def test_a_full_disk_is_a_store_error(tmp_path):
+    clip = probe(make_clip(tmp_path / "in.mp4", H264, [Voice()]), Limits())
+    if not Path("/dev/full").exists():
+        pytest.skip("needs /dev/full")
+    target = tmp_path / "out.mp4"
+    target.symlink_to("/dev/full")
+
+    with pytest.raises(StoreError):
+        render(clip, target, encoding=ENCODING, picture=None, sound={}, progress=lambda share: None)
+
+    assert not target.is_symlink()
+
+
+def test_progress_rises_to_one(tmp_path):
+    clip = probe(make_clip(tmp_path / "in.mp4", H264, [Voice()]), Limits())
+    shares = []
+
+    render(
+        clip,
+        tmp_path / "out.mp4",
+        encoding=ENCODING,
+        picture=None,
+        sound={},
+        progress=shares.append,
+    )
+
+    assert shares == sorted(shares)
+    assert 0 <= shares[0] < 0.2
+    assert shares[-1] == 1.0
 
 
 @pytest.mark.parametrize("edit", [None, blacken], ids=["copied", "encoded"])

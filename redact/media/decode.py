@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -40,6 +42,15 @@ _REARRANGED = {
     "bgra": "gbrap",
     "argb": "gbrap",
     "abgr": "gbrap",
+    "rgb48le": "gbrp16le",
+    "rgb48be": "gbrp16le",
+    "rgba64le": "gbrap16le",
+    "rgba64be": "gbrap16le",
+    "ya8": "gbrap",
+    "ya16be": "gbrap16le",
+    "pal8": "gbrap",
+    "monob": "gray",
+    "monow": "gray",
 }
 _BT601 = frozenset({4, 5, 6})  # FCC, BT.470 BG, SMPTE 170M
 _UNSPECIFIED = frozenset({0, 2, 3})
@@ -79,13 +90,20 @@ def _decoded(clip: Clip, stream: PictureStream) -> Iterator[Any]:
     with opened(clip.path, clip.container, max_pixels=clip.max_pixels) as source:
         track = source.streams[stream.index]
         track.codec_context.options = {**_STRICT, "max_pixels": str(clip.max_pixels)}
-        track.thread_type = "AUTO"
+        # Not frame by frame in parallel: PyAV drops an error that comes right after a frame.
+        track.thread_type = "SLICE"
         where = "its start"
+        slots: deque[int] = deque()
         try:
-            for packet in packets(source, [track], clip.name):
-                where = at(packet)
-                yield from track.decode(packet)
-            yield from track.decode(None)
+            for packet in chain(packets(source, [track], clip.name), [None]):
+                if packet is not None:
+                    where = at(packet)
+                    slots.append(packet.dts)
+                for picture in track.decode(packet):
+                    if clip.container == "avi":
+                        # AVI has slots for its frames and no times: each is shown in its turn.
+                        picture.pts = slots.popleft()
+                    yield picture
         except FFmpegError as error:
             raise _unreadable(clip, f"the picture ({where}) does not decode") from error
 

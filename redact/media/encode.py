@@ -46,9 +46,14 @@ def _x265(encoding: Encoding, extra: list[str]) -> dict[str, str]:
 
 def _vpx(encoding: Encoding, _: list[str]) -> dict[str, str]:
     """crf goes to 63 where x264's goes to 51; speed 5 is the fastest of the good ones."""
-    speed = 5 - min(_step(encoding), 5)
+    speed = max(0, 5 - _step(encoding))
     crf = str(min(63, encoding.crf * 63 // 51 + 2))
     return {"crf": crf, "b": "0", "deadline": "good", "cpu-used": str(speed), "row-mt": "1"}
+
+
+def _vp8(encoding: Encoding, extra: list[str]) -> dict[str, str]:
+    """Without frames that are only referred to: VP8 keeps them in packets of their own."""
+    return {**_vpx(encoding, extra), "auto-alt-ref": "0"}
 
 
 def _svt(encoding: Encoding, extra: list[str]) -> dict[str, str]:
@@ -70,7 +75,7 @@ def _plain(_: Encoding, __: list[str]) -> dict[str, str]:
 _ENCODERS = {
     "h264": _Encoder("libx264", _x264),
     "hevc": _Encoder("libx265", _x265),
-    "vp8": _Encoder("libvpx", _vpx),
+    "vp8": _Encoder("libvpx", _vp8),
     "vp9": _Encoder("libvpx-vp9", _vpx),
     "av1": _Encoder("libsvtav1", _svt),
     "mpeg4": _Encoder("mpeg4", _quantiser),

@@ -68,7 +68,7 @@ class SoundEncoder:
 
     def _describe(self, source: Any) -> None:
         context, stream = self._context, self._stream
-        context.sample_rate, context.layout = stream.rate, source.layout
+        context.sample_rate, context.layout = stream.rate, _layout(stream, source.layout)
         context.time_base = Fraction(1, stream.rate)
         formats = context.codec.audio_formats or [source.format]
         same = [f for f in formats if _base(f.name) == _base(source.format.name)]
@@ -136,6 +136,10 @@ def _unsupported(clip: Clip, stream: SoundStream) -> InputError:
         todo="Convert its sound to AAC or FLAC first.",
         reason=Reason.UNSUPPORTED,
     )
+
+
+def _layout(stream: SoundStream, found: Any) -> Any:
+    return stream.layout if stream.layout in ("mono", "stereo") else found
 
 
 def _base(form: str) -> str:

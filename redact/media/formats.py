@@ -138,11 +138,8 @@ def _is_transport_stream(head: bytes) -> bool:
 def _mpeg_sound(path: Path, head: bytes) -> str | None:
     """MP3 or ADTS, behind an ID3 tag if there is one: two frame headers, or none at all."""
     if head[:3] == b"ID3" and len(head) > 10:
-        size = 0
-        for byte in head[6:10]:
-            size = size << 7 | byte & 0x7F
         with path.open("rb") as file:
-            file.seek(10 + size)
+            file.seek(10 + tag_size(head))
             head = file.read(_HEAD).lstrip(b"\0")
     if len(head) < 8 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
         return None
@@ -151,6 +148,11 @@ def _mpeg_sound(path: Path, head: bytes) -> str | None:
         return "aac"
     valid = head[1] & 0x18 != 0x08 and head[2] & 0xF0 != 0xF0 and head[2] & 0x0C != 0x0C
     return "mp3" if layer == 1 and valid else None
+
+
+def tag_size(head: bytes) -> int:
+    """The size of an ID3 tag after its first 10 bytes, which are given."""
+    return sum((byte & 0x7F) << 7 * place for place, byte in enumerate(reversed(head[6:10])))
 
 
 def _points_elsewhere(head: bytes) -> bool:

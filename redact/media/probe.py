@@ -14,6 +14,7 @@ from av.error import FFmpegError
 from av.stream import Disposition
 
 from redact.errors import InputError, Reason
+from redact.media.claimed import largest_picture
 from redact.media.container import contents
 from redact.media.formats import PICTURE_CODECS, SOUND_CODECS, STILLS, container_of
 from redact.media.source import codec_of, opened, shown
@@ -90,13 +91,16 @@ class _Tally:
     start: int | None = None
     end: int = 0
 
-    def add(self, packet: Any) -> None:
+    def add(self, packet: Any, *, slots: bool) -> None:
+        """`slots`: the container has places in a row for its packets, and no times."""
+        if not _shows(packet):
+            return
         if packet.is_discard:
             self.hidden += 1
             self.hidden_ticks += duration_of(packet)
             return
         self.shown += 1
-        time = packet.pts if packet.pts is not None else packet.dts
+        time = packet.dts if slots or packet.pts is None else packet.pts
         if time is not None:
             self.start = time if self.start is None else min(self.start, time)
             self.end = max(self.end, time + duration_of(packet))
@@ -113,6 +117,7 @@ def probe(path: Path, limits: Limits) -> Clip:
     container = container_of(path, name)
     _check_size(path, name, limits)
     check_whole(path, container, name)
+    _check_claim(path, container, name, limits)
     max_pixels = int(limits.megapixels * 1_000_000)
     with opened(path, container, max_pixels=max_pixels) as source:
         picture, sounds = _streams(source, name, limits)
@@ -120,7 +125,7 @@ def probe(path: Path, limits: Limits) -> Clip:
         first = _first_picture(path, container, picture.index, max_pixels) if picture else None
         return Clip(
             path=path,
-            sha256=_sha256(path),
+            sha256=file_sha256(path),
             container=container,
             suffix={"jpeg": ".jpg"}.get(container, f".{container}"),
             media="still" if container in STILLS else "video" if picture else "sound",
@@ -128,14 +133,30 @@ def probe(path: Path, limits: Limits) -> Clip:
             duration_us=max(_us(t.end, s) for s, t in tallies) - _start_us(tallies),
             picture=_picture(picture, dict(tallies)[picture], first) if picture else None,
             sound=tuple(_sound(stream, dict(tallies)[stream], name) for stream in sounds),
-            found=dict(contents(path)),
+            found=_found(path, name),
             max_pixels=max_pixels,
         )
+
+
+def _found(path: Path, name: str) -> dict[Kind, int]:
+    try:
+        return dict(contents(path))
+    except InputError as error:
+        raise InputError(f"{name}: {error.what}", reason=error.reason) from error
 
 
 def _check_size(path: Path, name: str, limits: Limits) -> None:
     if path.stat().st_size > limits.gigabytes * 1e9:
         raise _beyond(name, f"it is larger than {limits.gigabytes} GB")
+
+
+def _check_claim(path: Path, container: str, name: str, limits: Limits) -> None:
+    if largest_picture(path, container) > limits.megapixels * 1_000_000:
+        raise _too_large(name, limits)
+
+
+def _too_large(name: str, limits: Limits) -> InputError:
+    return _beyond(name, f"its picture says that it is larger than {limits.megapixels} megapixels")
 
 
 def _beyond(name: str, what: str) -> InputError:
@@ -144,7 +165,8 @@ def _beyond(name: str, what: str) -> InputError:
     )
 
 
-def _sha256(path: Path) -> str:
+def file_sha256(path: Path) -> str:
+    """Of the bytes of a file, hex."""
     with path.open("rb") as file:
         return file_digest(file, "sha256").hexdigest()
 
@@ -157,8 +179,9 @@ def _streams(source: Any, name: str, limits: Limits) -> tuple[Any, list[Any]]:
         raise _beyond(name, f"it is longer than {limits.hours} hours")
     pictures = [s for s in source.streams.video if not s.disposition & Disposition.attached_pic]
     for stream in pictures:
-        if stream.width * stream.height > limits.megapixels * 1_000_000:
-            raise _beyond(name, f"its picture is larger than {limits.megapixels} megapixels")
+        # No size is what a decoder leaves that was asked for more than it may allocate.
+        if not 0 < stream.width * stream.height <= limits.megapixels * 1_000_000:
+            raise _too_large(name, limits)
     sounds = list(source.streams.audio)
     _check_codecs(pictures, sounds, name)
     return (pictures[0] if pictures else None), sounds
@@ -186,7 +209,7 @@ def _tallies(
     tallies = {stream.index: _Tally() for stream in streams}
     for packet in packets(source, streams, name):
         tally = tallies[packet.stream_index]
-        tally.add(packet)
+        tally.add(packet, slots=source.format.name == "avi")
         if tally.end * packet.time_base > limits.hours * 3600:
             raise _beyond(name, f"it is longer than {limits.hours} hours")
     for stream in streams:
@@ -215,6 +238,13 @@ def packets(source: Any, streams: list[Any], name: str) -> Iterator[Any]:
                 yield packet
     except FFmpegError as error:
         raise InputError(f"{name}: the file is damaged: it can't be read to its end.") from error
+
+
+def _shows(packet: Any) -> bool:
+    """VP8 keeps frames that are only referred to in packets of their own."""
+    if packet.stream.type != "video" or codec_of(packet.stream) != "vp8":
+        return True
+    return bool(bytes(packet)[0] & 0x10)
 
 
 def duration_of(packet: Any) -> int:
@@ -273,6 +303,12 @@ def _first_picture(path: Path, container: str, index: int, max_pixels: int) -> A
     raise InputError(f"{shown(path)}: the picture track has no readable picture.")
 
 
+def _layout(layout: Any) -> str:
+    """ "mono" and "stereo" too where the file only counts its channels."""
+    unnamed = layout.name == f"{layout.nb_channels} channels"
+    return {1: "mono", 2: "stereo"}.get(layout.nb_channels if unnamed else 0, str(layout.name))
+
+
 def _sound(stream: Any, tally: _Tally, name: str) -> SoundStream:
     context = stream.codec_context
     if not (context.sample_rate and context.layout.nb_channels):
@@ -285,7 +321,7 @@ def _sound(stream: Any, tally: _Tally, name: str) -> SoundStream:
         codec=codec_of(stream),
         rate=context.sample_rate,
         channels=context.layout.nb_channels,
-        layout=context.layout.name,
+        layout=_layout(context.layout),
         start_us=_us(start, stream),
         duration_us=_us(tally.end - start, stream),
         language=language if known else "",

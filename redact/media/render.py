@@ -18,7 +18,7 @@ from redact.media.bitstream import Cleaner
 from redact.media.decode import pictures
 from redact.media.encode import PictureEncoder
 from redact.media.encode_sound import Edit, SoundEncoder
-from redact.media.probe import Clip, SoundStream, duration_of, packets
+from redact.media.probe import Clip, SoundStream, at, duration_of, packets
 from redact.media.source import opened
 from redact.media.target import copied_stream, written
 from redact.policy import Encoding
@@ -50,7 +50,7 @@ def render(
     the target can't be written.
     """
     if clip.media == "still":
-        still.render(clip, target, picture or _unchanged)
+        still.render(clip, target, encoding=encoding, edit=picture)
         return
     with written(clip, target) as output, ExitStack() as files:
         tracks = []
@@ -102,19 +102,21 @@ def _picture(
     source, track = _track(clip, files, clip.picture.index)
     if edit is None and not clip.picture.hidden:
         return _copied(clip, output, source, track, clip.picture.codec)
-    made = _encoded_picture(clip, output, track, encoding, edit or _unchanged)
-    return _in_slots(made, packets(source, [track], clip.name)) if clip.container == "avi" else made
+    return _encoded_picture(clip, output, track, encoding, edit or _unchanged)
 
 
 def _copied(clip: Clip, output: Any, source: Any, track: Any, codec: str) -> Iterator[Any]:
     cleaner = Cleaner(codec, bytes(track.codec_context.extradata or b""))
     made = copied_stream(output, track, cleaner.extradata)
-    return (_clean(packet, cleaner, made) for packet in packets(source, [track], clip.name))
+    return (_clean(clip, packet, cleaner, made) for packet in packets(source, [track], clip.name))
 
 
-def _clean(packet: Any, cleaner: Cleaner, stream: Any) -> Any:
+def _clean(clip: Clip, packet: Any, cleaner: Cleaner, stream: Any) -> Any:
     """The packet with its times, its key and trim marks, and nothing else that came along."""
-    clean = av.Packet(cleaner.clean(bytes(packet)))
+    try:
+        clean = av.Packet(cleaner.clean(bytes(packet)))
+    except InputError as error:
+        raise InputError(f"{clip.name}: {at(packet)}: {error.what}", reason=error.reason) from error
     clean.pts, clean.dts, clean.duration = packet.pts, packet.dts, duration_of(packet)
     clean.time_base, clean.is_keyframe = packet.time_base, packet.is_keyframe
     if packet.has_sidedata("skip_samples"):
@@ -146,14 +148,7 @@ def _encoded_picture(
             yield from encoder.encode(shown_frame, shown_picture)
         yield from encoder.flush()
 
-    return (_clean(packet, cleaner, made) for packet in encoded())
-
-
-def _in_slots(encoded: Iterator[Any], source: Iterator[Any]) -> Iterator[Any]:
-    """AVI has slots for its frames and no times: each packet goes where one was."""
-    for packet, was in zip(encoded, source, strict=True):
-        packet.pts = packet.dts = was.dts
-        yield packet
+    return (_clean(clip, packet, cleaner, made) for packet in encoded())
 
 
 def _may_reorder(clip: Clip) -> bool:

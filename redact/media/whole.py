@@ -2,7 +2,8 @@
 Is a file whole, by its own structure? Demuxers read a file that breaks off to its last byte, and
 then report an ordinary end.
 
-MPEG-TS, MP3 and ADTS have no sizes to compare with: there a break shows in the last packet.
+FLAC and ADTS have no sizes to compare with: there a break shows in the last packet. A transport
+stream can be cut between any two of its packets and is then a shorter stream.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from redact.errors import InputError, Reason
+from redact.media.formats import tag_size
 
 _MOV_PARENTS = frozenset({b"moov", b"trak", b"mdia", b"minf", b"dinf"})
 _SEGMENT, _CLUSTER = 0x18538067, 0x1F43B675
@@ -41,7 +43,7 @@ def _broken(name: str) -> InputError:
 
 def _check_mov(file: BinaryIO, size: int, name: str) -> None:
     found = set()
-    for kind, start, end in _boxes(file, 0, size):
+    for kind, start, end in boxes(file, 0, size):
         found.add(kind)
         if end > size:
             raise _broken(name)
@@ -51,7 +53,7 @@ def _check_mov(file: BinaryIO, size: int, name: str) -> None:
         raise _broken(name)
 
 
-def _boxes(file: BinaryIO, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
+def boxes(file: BinaryIO, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
     """Kind, start of the content and end of every box in file[start:end]."""
     while start + 8 <= end:
         file.seek(start)
@@ -69,11 +71,11 @@ def _boxes(file: BinaryIO, start: int, end: int) -> Iterator[tuple[bytes, int, i
 
 def _check_references(file: BinaryIO, start: int, end: int, name: str) -> None:
     """Every data reference must say "in this file" (flag 1)."""
-    for kind, inner, last in _boxes(file, start, end):
+    for kind, inner, last in boxes(file, start, end):
         if kind in _MOV_PARENTS:
             _check_references(file, inner, last, name)
         elif kind == b"dref":
-            for _, entry, _ in _boxes(file, inner + 8, last):
+            for _, entry, _ in boxes(file, inner + 8, last):
                 file.seek(entry)
                 if not file.read(4)[3:] == b"\x01":
                     raise InputError(
@@ -84,7 +86,7 @@ def _check_references(file: BinaryIO, start: int, end: int, name: str) -> None:
 
 
 def _check_matroska(file: BinaryIO, size: int, name: str) -> None:
-    for kind, start, end in _elements(file, 0, size):
+    for kind, start, end in elements(file, 0, size):
         if kind != _SEGMENT:
             continue
         if end != _UNKNOWN:
@@ -92,12 +94,12 @@ def _check_matroska(file: BinaryIO, size: int, name: str) -> None:
                 raise _broken(name)
             continue
         # A live recording: its clusters must be whole, as far as they know their size.
-        for _, _, last in _elements(file, start, size):
+        for _, _, last in elements(file, start, size):
             if last > size:
                 raise _broken(name)
 
 
-def _elements(file: BinaryIO, start: int, end: int) -> Iterator[tuple[int, int, int]]:
+def elements(file: BinaryIO, start: int, end: int) -> Iterator[tuple[int, int, int]]:
     """Identity, start of the content and end (-1: unknown) of every EBML element."""
     while start < end:
         file.seek(start)
@@ -154,6 +156,29 @@ def _check_ogg(file: BinaryIO, size: int, name: str) -> None:
         raise _broken(name)
 
 
+def _check_transport(file: BinaryIO, size: int, name: str) -> None:
+    """Packets of 188 bytes, or of 192 with a camera's time codes, and no half one at the end."""
+    first = file.read(1)
+    if size % (188 if first == b"\x47" else 192):
+        raise _broken(name)
+
+
+def _check_mp3(file: BinaryIO, size: int, name: str) -> None:
+    """As many bytes as the encoder's own header frame says, where there is one."""
+    start = 0
+    head = file.read(10)
+    if head[:3] == b"ID3":
+        start = 10 + tag_size(head)
+    file.seek(start)
+    frame = file.read(2048)
+    at = max(frame.find(b"Xing"), frame.find(b"Info"))
+    flags = frame[at + 7] if at > 0 else 0
+    if flags & 2:
+        field = at + (12 if flags & 1 else 8)
+        if start + int.from_bytes(frame[field : field + 4], "big") > size:
+            raise _broken(name)
+
+
 _CHECKS: dict[str, Callable[[BinaryIO, int, str], None]] = {
     "mp4": _check_mov,
     "mov": _check_mov,
@@ -164,4 +189,6 @@ _CHECKS: dict[str, Callable[[BinaryIO, int, str], None]] = {
     "wav": _check_riff,
     "webp": _check_riff,
     "ogg": _check_ogg,
+    "ts": _check_transport,
+    "mp3": _check_mp3,
 }
