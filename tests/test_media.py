@@ -39,6 +39,7 @@ VIDEO = [
     (".avi", JPEG, "pcm_s16le"),
     (".mkv", JPEG, "flac"),
     (".mp4", H264, "ac3"),
+    (".mp4", H264, "libmp3lame"),
 ]
 SOUND = [
     (".wav", "pcm_s16le"),

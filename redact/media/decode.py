@@ -12,7 +12,8 @@ import numpy as np
 from av.error import FFmpegError
 
 from redact.errors import InputError, Reason
-from redact.media.probe import Clip, PictureStream, at, packets
+from redact.media.packets import at, packets
+from redact.media.probe import Clip, PictureStream
 from redact.media.sound import Sound, sound
 from redact.media.source import opened
 from redact.types import Frame, Plane

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from hashlib import file_digest
@@ -17,6 +16,7 @@ from redact.errors import InputError, Reason
 from redact.media.claimed import largest_picture
 from redact.media.container import contents
 from redact.media.formats import PICTURE_CODECS, SOUND_CODECS, STILLS, container_of
+from redact.media.packets import Tally, packets
 from redact.media.source import codec_of, opened, shown
 from redact.media.whole import check_whole
 from redact.policy import Limits
@@ -79,31 +79,6 @@ class Clip:
     def name(self) -> str:
         """For messages."""
         return shown(self.path)
-
-
-@dataclass(slots=True)
-class _Tally:
-    """What the packets of one stream say. Times in its time base."""
-
-    shown: int = 0
-    hidden: int = 0
-    hidden_ticks: int = 0
-    start: int | None = None
-    end: int = 0
-
-    def add(self, packet: Any, *, slots: bool) -> None:
-        """`slots`: the container has places in a row for its packets, and no times."""
-        if not _shows(packet):
-            return
-        if packet.is_discard:
-            self.hidden += 1
-            self.hidden_ticks += duration_of(packet)
-            return
-        self.shown += 1
-        time = packet.dts if slots or packet.pts is None else packet.pts
-        if time is not None:
-            self.start = time if self.start is None else min(self.start, time)
-            self.end = max(self.end, time + duration_of(packet))
 
 
 def probe(path: Path, limits: Limits) -> Clip:
@@ -203,10 +178,8 @@ def _check_codecs(pictures: list[Any], sounds: list[Any], name: str) -> None:
             )
 
 
-def _tallies(
-    source: Any, streams: list[Any], name: str, limits: Limits
-) -> list[tuple[Any, _Tally]]:
-    tallies = {stream.index: _Tally() for stream in streams}
+def _tallies(source: Any, streams: list[Any], name: str, limits: Limits) -> list[tuple[Any, Tally]]:
+    tallies = {stream.index: Tally() for stream in streams}
     for packet in packets(source, streams, name):
         tally = tallies[packet.stream_index]
         tally.add(packet, slots=source.format.name == "avi")
@@ -224,52 +197,16 @@ def _tallies(
     return [(stream, tallies[stream.index]) for stream in streams]
 
 
-def packets(source: Any, streams: list[Any], name: str) -> Iterator[Any]:
-    """
-    Every packet of these streams, in file order.
-
-    Raises InputError (CORRUPT) for a packet that the demuxer marks as damaged or cut short.
-    """
-    try:
-        for packet in source.demux(streams):
-            if packet.is_corrupt:
-                raise InputError(f"{name}: {at(packet)} is damaged or cut short.")
-            if packet.size:
-                yield packet
-    except FFmpegError as error:
-        raise InputError(f"{name}: the file is damaged: it can't be read to its end.") from error
-
-
-def _shows(packet: Any) -> bool:
-    """VP8 keeps frames that are only referred to in packets of their own."""
-    if packet.stream.type != "video" or codec_of(packet.stream) != "vp8":
-        return True
-    return bool(bytes(packet)[0] & 0x10)
-
-
-def duration_of(packet: Any) -> int:
-    """In the packet's ticks; 0 for the negative one that FFmpeg gives a trimmed Vorbis packet."""
-    duration = packet.duration or 0
-    return duration if 0 <= duration < 2**31 else 0
-
-
-def at(packet: Any) -> str:
-    """Which packet, for a message."""
-    time = packet.pts if packet.pts is not None else packet.dts
-    where = "" if time is None else f" at {float(time * packet.time_base):.3f} s"
-    return f"track {packet.stream_index}{where}"
-
-
 def _us(ticks: int, stream: Any) -> int:
     return int(ticks * stream.time_base * 1_000_000)
 
 
-def _start_us(tallies: list[tuple[Any, _Tally]]) -> int:
+def _start_us(tallies: list[tuple[Any, Tally]]) -> int:
     """When the first stream starts; what is before 0 is a codec's run-up."""
     return min(_us(max(tally.start or 0, 0), stream) for stream, tally in tallies)
 
 
-def _picture(stream: Any, tally: _Tally, first: Any) -> PictureStream:
+def _picture(stream: Any, tally: Tally, first: Any) -> PictureStream:
     length = (tally.end - (tally.start or 0)) * stream.time_base
     return PictureStream(
         index=stream.index,
@@ -309,7 +246,7 @@ def _layout(layout: Any) -> str:
     return {1: "mono", 2: "stereo"}.get(layout.nb_channels if unnamed else 0, str(layout.name))
 
 
-def _sound(stream: Any, tally: _Tally, name: str) -> SoundStream:
+def _sound(stream: Any, tally: Tally, name: str) -> SoundStream:
     context = stream.codec_context
     if not (context.sample_rate and context.layout.nb_channels):
         raise InputError(f"{name}: sound track {stream.index} has no readable sound.")

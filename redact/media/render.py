@@ -18,7 +18,8 @@ from redact.media.bitstream import Cleaner
 from redact.media.decode import pictures
 from redact.media.encode import PictureEncoder
 from redact.media.encode_sound import Edit, SoundEncoder
-from redact.media.probe import Clip, SoundStream, at, duration_of, packets
+from redact.media.packets import at, duration_of, packets
+from redact.media.probe import Clip, SoundStream
 from redact.media.source import opened
 from redact.media.target import copied_stream, written
 from redact.policy import Encoding

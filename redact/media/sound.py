@@ -13,7 +13,8 @@ from av.error import FFmpegError
 from numpy.typing import NDArray
 
 from redact.errors import InputError, Reason
-from redact.media.probe import Clip, SoundStream, at, packets
+from redact.media.packets import at, packets
+from redact.media.probe import Clip, SoundStream
 from redact.media.source import opened
 
 EAR_RATE = 16_000
