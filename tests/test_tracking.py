@@ -239,6 +239,14 @@ class TestLink:
             for box in (at(10 + 5 * index, 40).box, at(140 - 5 * index, 44).box):
                 assert mask[box.y0 : box.y1, box.x0 : box.x1].all()
 
+    def test_of_two_equally_near_the_surer_one_goes_on(self):
+        near = [at(45, 50, score=0.8), at(55, 50, score=0.9)]
+
+        tracks = [linked({0: [at(50, 50)], 1: order}, 2) for order in (near, near[::-1])]
+
+        assert tracks[0] == tracks[1]
+        assert sorted(track.score for track in tracks[0]) == [0.8, 0.9]
+
     def test_far_apart_is_not_linked(self):
         tracks = linked(looked(40, {10: [at(0, 0)], 12: [at(150, 120)]}))
 
