@@ -201,7 +201,7 @@ def test_passages_hold_all_voice_and_are_short(voice, longest):
 @given(stretches(), stretches())
 def test_outside_and_inside_make_the_whole(some, others):
     rest = outside(some, others)
-    for moment in np.arange(0, 320, 0.37):
+    for moment in np.arange(0.005, 320, 0.37):  # between edges, which are whole hundredths
         within = [any(a < moment < b for a, b in which) for which in (some, others, rest)]
         assert within[2] == (within[0] and not within[1])
 
@@ -227,8 +227,19 @@ def test_a_model_that_does_not_open_is_an_error(tmp_path):
         Recogniser(tmp_path)
 
 
-def test_nothing_said_is_not_plausible():
-    assert not plausible([])
+def test_what_is_plausible():
+    sure = [speech.Word("so", 0.0, 1.0, 0.9)]
+    assert plausible(sure * 6, 2.0)
+    assert not plausible([], 2.0)
+    assert not plausible([speech.Word("so", 0.0, 1.0, 0.6)], 2.0)
+    assert not plausible(sure * 60, 2.0)  # a loop
+
+
+def test_a_loop_in_an_unknown_language_is_not_covered(monkeypatch):
+    answer = [said((" so", 0.0, 2.0, 0.9), (" it", 2.0, 5.0, 0.9), ratio=9.0)]
+    fake = FakeWhisper(answer, multilingual=False)
+    heard = recogniser(monkeypatch, fake, (0.0, 5.0)).listen(sound())
+    assert (heard.covered, heard.language) == (False, "und")
 
 
 @pytest.mark.weights

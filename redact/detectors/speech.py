@@ -29,8 +29,11 @@ UNCLEAR = 0.6
 SHORT = 2.0
 """Seconds of voice below which a guess at its language says little."""
 SURE_LANGUAGE = 0.5
-PLAUSIBLE = 0.5
-"""Mean word probability that English reaches and other languages, heard as English, do not."""
+PLAUSIBLE = 0.65
+"""Mean word probability that English reaches (0.9 and more) and other languages, heard as English,
+do not (0.3 to 0.6, or a loop of one phrase, which the models are sure of)."""
+FASTEST = 6.0
+"""Words per second that nobody speaks."""
 
 # Seconds that must be added before and after Whisper's word times, measured against the
 # durations of a synthesiser and confirmed on read speech: base is early at both ends, tiny.en
@@ -159,7 +162,8 @@ class Recogniser:
         if sure and language != COVERED and part[1] - part[0] >= SHORT:
             return _untold(part, language)
         words, garbled = self._put_into_words(samples, part, setting)
-        if not (sure and language == COVERED) and not plausible(words):
+        told = sure and language == COVERED
+        if not told and (garbled or not plausible(words, part[1] - part[0])):
             return _untold(part, UNDETERMINED, words)
         return Transcript(
             words=tuple(words), voice=(part,), unclear=garbled, language=COVERED, covered=True
@@ -248,9 +252,11 @@ def bias(folder: Path) -> tuple[float, float]:
     return BIASES.get(heads, UNKNOWN_BIAS)
 
 
-def plausible(words: Sequence[Word]) -> bool:
-    """Whether words that were heard as English are likely to be English."""
-    return bool(words) and float(np.mean([word.probability for word in words])) >= PLAUSIBLE
+def plausible(words: Sequence[Word], seconds: float) -> bool:
+    """Whether words heard as English in so many seconds of voice are likely to be English."""
+    if not words or len(words) > FASTEST * (seconds + 1):
+        return False
+    return float(np.mean([word.probability for word in words])) >= PLAUSIBLE
 
 
 def _words(segments: Iterable[Any], offset: float) -> Iterator[Word]:
