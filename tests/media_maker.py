@@ -61,7 +61,10 @@ class Voice:
 
 QUIET = {
     "libx264": {"preset": "veryfast"},
-    "libx265": {"preset": "ultrafast", "x265-params": "log-level=none:frame-threads=1:pools=1"},
+    "libx265": {
+        "preset": "ultrafast",
+        "x265-params": "log-level=none:info=0:frame-threads=1:pools=1",
+    },
     "libsvtav1": {"preset": "10", "svtav1-params": "lp=1"},
     "libvpx-vp9": {"deadline": "realtime", "cpu-used": "8"},
     "mpeg4": {"b": "2000000"},

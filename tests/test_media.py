@@ -40,6 +40,12 @@ VIDEO = [
     (".mkv", JPEG, "flac"),
     (".mp4", H264, "ac3"),
     (".mp4", H264, "libmp3lame"),
+    (".mkv", H264, "libmp3lame"),
+    (".mkv", H264, "ac3"),
+    (".ts", H264, "ac3"),
+    (".ts", Picture(codec="libx265"), "libmp3lame"),
+    (".mkv", Picture(codec="mpeg4"), "alac"),
+    (".webm", Picture(codec="libvpx"), "libopus"),
 ]
 SOUND = [
     (".wav", "pcm_s16le"),

@@ -25,12 +25,13 @@ seconds, exact."""
 _ENCODERS = {"mp3": "libmp3lame", "opus": "libopus"}
 """Where FFmpeg's encoder has another name than the codec."""
 
+_LAPPED = frozenset({"aac", "opus", "mp3", "mp2", "ac3", "eac3"})
 _PRIMED = {
-    "mp4": frozenset({"aac", "opus"}),
-    "mov": frozenset({"aac", "opus"}),
-    "m4a": frozenset({"aac"}),
-    "mkv": frozenset({"aac", "opus", "mp3", "ac3", "eac3", "mp2"}),
-    "webm": frozenset({"opus"}),
+    "mp4": _LAPPED,
+    "mov": _LAPPED,
+    "m4a": _LAPPED,
+    "mkv": _LAPPED,
+    "webm": _LAPPED,
     "ogg": frozenset({"opus"}),
     "mp3": frozenset({"mp3"}),
 }
