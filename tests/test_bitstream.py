@@ -116,7 +116,7 @@ def test_no_written_words_pass_as_settings(words):
 @given(st.lists(st.integers(0, 4), max_size=40).map(bytes))
 def test_escaping_is_undone_and_hides_start_codes(data):
     assert unescape(escape(data)) == data
-    assert not re.search(rb"\0\0[\0-\2]|\0\0\3[^\0-\3]", escape(data))
+    assert not re.search(rb"\x00\x00(?:[\x00-\x02]|\x03[^\x00-\x03])", escape(data))
 
 
 @pytest.mark.parametrize(

@@ -224,6 +224,23 @@ def test_the_parts_of_a_track_are_found(look):
     assert look("in.mkv", subtitle)[Kind.SUBTITLE] == 1
 
 
+@pytest.mark.parametrize("codec", ["libx264", "libx265"])
+def test_a_movie_in_fragments_is_read(look, tmp_path, codec):
+    path = make_clip(
+        tmp_path / "parts.mp4",
+        Picture(codec=codec, width=64, height=64),
+        [Voice()],
+        muxer={"movflags": "frag_keyframe+empty_moov", "fflags": "+bitexact"},
+    )
+    data = path.read_bytes()
+    assert data.count(b"moof") > 1
+    assert not contents(path)
+    at = data.index(b"mdat") - 4
+    size = int.from_bytes(data[at : at + 4], "big")
+    hidden = data[at + size :].replace(b"moof", b"free", 1)
+    assert look("in.mp4", data[: at + size] + hidden)[Kind.METADATA] >= 1
+
+
 def test_a_live_recording_is_read(look, tmp_path):
     """Matroska that was written to a pipe: segment and clusters do not know their size."""
     path = make_clip(

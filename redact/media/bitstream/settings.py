@@ -49,7 +49,8 @@ X265_OPTIONS = """
     limit-sao limit-tu log-level log2-max-poc-lsb lookahead-slices lossless lowpass-dct
     master-display max-ausize-factor max-cll max-luma max-merge max-tu-size max-vbv-fullness
     mcstf me merange min-cu-size min-keyint min-luma min-vbv-fullness multi-pass-opt-analysis
-    multi-pass-opt-distortion multi-pass-opt-rps nr-inter nr-intra open-gop opt-cu-delta-qp
+    multi-pass-opt-distortion multi-pass-opt-rps nr-inter nr-intra
+    numa-pools open-gop opt-cu-delta-qp
     opt-qp-pps opt-ref-list-length-pps overscan pbratio pme pmode psnr psy-rd psy-rdoq qcomp
     qg-size qp qp-adaptation-range qp-delta-nonref qp-delta-ref qpmax qpmin qpstep radl range rc
     rc-grain rc-lookahead rd rd-refine rdoq-level rdpenalty rect ref refine-analysis-type

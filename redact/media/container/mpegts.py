@@ -81,7 +81,8 @@ def _payload(packet: bytes) -> tuple[bytes, bool]:
     flags = field.number(1)
     clocks = (6 if flags & 0x10 else 0) + (6 if flags & 8 else 0) + (1 if flags & 4 else 0)
     field.take(clocks)
-    is_private = bool(flags & 3) or bool(field.rest().strip(b"\xff"))
+    # Only stuffing may follow: no private bytes, no extension.
+    is_private = bool(field.rest().strip(b"\xff"))
     return (reader.rest() if packet[3] & 0x10 else b""), is_private
 
 
@@ -103,6 +104,8 @@ def _sections(
             raise corrupt("a table of an MPEG-TS file is too short.")
         yield table[: size - CRC]
         begun[number] = table[size:]
+    if table.startswith(b"\xff"):  # stuffing up to the end of the packet
+        begun[number] = b""
 
 
 def _programmes(section: bytes) -> Iterator[int]:

@@ -47,7 +47,7 @@ def _comments(packet: bytes, mark: bytes, found: Counter[Kind]) -> None:
 
 def _packets(data: Bytes, found: Counter[Kind]) -> Iterator[tuple[int, bytes]]:
     """Each packet with the number of its stream, put together over pages."""
-    begun: dict[int, bytes] = {}
+    begun: dict[int, bytearray] = {}
     at = 0
     while at < len(data):
         if data[at : at + 4] != b"OggS":
@@ -60,9 +60,9 @@ def _packets(data: Bytes, found: Counter[Kind]) -> Iterator[tuple[int, bytes]]:
         head = reader.take(HEAD)
         serial, sizes = int.from_bytes(head[14:18], "little"), reader.take(head[26])
         if not head[5] & CONTINUED:
-            begun[serial] = b""
+            begun[serial] = bytearray()
         for size in sizes:
-            begun[serial] = begun.get(serial, b"") + reader.take(size)
+            begun.setdefault(serial, bytearray()).extend(reader.take(size))
             if size < 255:
-                yield serial, begun.pop(serial)
+                yield serial, bytes(begun.pop(serial))
         at = reader.at

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -71,13 +71,11 @@ def _packets(source: Any, name: str) -> Iterator[Any]:
 
 def _gaps(data: Bytes, covered: list[tuple[int, int]]) -> Iterator[bool]:
     """For each stretch of an `mdat` that is in no packet: does it hold anything?"""
-    covered.sort()
+    packets = deque(sorted(covered))
     for start, end in mp4.payloads(data):
         at = start
-        for first, last in covered:
-            if first >= end:
-                break
-            if first > at:
-                yield not is_blank(data, at, first)
+        while packets and packets[0][0] < end:
+            first, last = packets.popleft()
+            yield not is_blank(data, at, first)
             at = max(at, last)
         yield not is_blank(data, at, end)
