@@ -36,7 +36,7 @@ class Picture:
     height: int = 64
     frames: int = 20
     pixel_format: str = "yuv420p"
-    rate: int = 25
+    rate: int | Fraction = 25
     time_base: Fraction | None = None
     times: Sequence[int] | None = None
     rotation: int = 0
@@ -125,7 +125,7 @@ def _picture_stream(output: Any, picture: Picture) -> Any:
     stream.width, stream.height = picture.width, picture.height
     stream.pix_fmt = picture.pixel_format
     context = stream.codec_context
-    context.time_base = picture.time_base or Fraction(1, picture.rate)
+    context.time_base = picture.time_base or 1 / Fraction(picture.rate)
     context.gop_size, context.thread_count = picture.gop, 1
     context.options = {**QUIET.get(picture.codec, {}), **picture.options}
     if picture.aspect:
@@ -139,8 +139,8 @@ def _picture_stream(output: Any, picture: Picture) -> Any:
 
 
 def _pictures(stream: Any, picture: Picture) -> Any:
-    base = picture.time_base or Fraction(1, picture.rate)
-    times = picture.times or [int(Fraction(i, picture.rate) / base) for i in range(picture.frames)]
+    base = picture.time_base or 1 / Fraction(picture.rate)
+    times = picture.times or [int(i / picture.rate / base) for i in range(picture.frames)]
     for index, pts in enumerate(times):
         frame = av.VideoFrame(picture.width, picture.height, picture.pixel_format)
         bits = frame.format.components[0].bits

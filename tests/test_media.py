@@ -1,6 +1,7 @@
 """Media: what is read, that what is copied is equal, and that what is encoded keeps its times."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -9,7 +10,7 @@ import av
 import numpy as np
 import pytest
 
-from redact.errors import StoreError
+from redact.errors import InputError, StoreError
 from redact.media.decode import Sound, frames, pictures, sound
 from redact.media.probe import Clip, probe
 from redact.media.render import render
@@ -226,6 +227,52 @@ def test_variable_frame_rate_and_late_start_are_kept(tmp_path, suffix, late, edi
 
     assert times(result) == times(clip)
     assert [b - a for a, b in pairwise(times(clip))] == [(b - a) * base for a, b in pairwise(pts)]
+
+
+@pytest.mark.parametrize("edit", [None, blacken], ids=["copied", "encoded"])
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv", ".ts", ".avi"])
+def test_the_rate_of_television(tmp_path, suffix, edit):
+    """30000/1001 frames a second is no whole number of anything."""
+    picture = Picture(rate=Fraction(30_000, 1001), frames=40, options={"bf": "0"})
+    clip = probe(make_clip(tmp_path / f"in{suffix}", picture), Limits())
+
+    result = rendered(clip, picture=edit)
+
+    assert times(result) == times(clip)
+    assert len(times(clip)) == 40
+
+
+@pytest.mark.parametrize("order", ["tff", "bff"])
+def test_interlaced_pictures_stay_interlaced(tmp_path, order):
+    picture = Picture(options={"x264-params": f"{order}=1"}, frames=6)
+    clip = probe(make_clip(tmp_path / "in.mp4", picture), Limits())
+
+    edited = rendered(clip, picture=blacken)
+
+    assert [shown.interlaced_frame for _, shown in pictures(edited)] == [True] * 6
+    with av.open(str(clip.path)) as before, av.open(str(edited.path)) as after:
+        first, second = before.streams.video[0], after.streams.video[0]
+        assert first.codec_context.field_order == second.codec_context.field_order
+
+
+@pytest.mark.parametrize("codec", ["libx264", "libx265", "libvpx-vp9", "libsvtav1", "mpeg4"])
+def test_the_same_input_gives_the_same_bytes(tmp_path, codec):
+    picture = Picture(codec=codec, width=160, height=128)
+    clip = probe(make_clip(tmp_path / "in.mp4", picture, [Voice()]), Limits())
+    sounds = {1: keep_sound}
+
+    first = rendered(clip, picture=blacken, sound=sounds).sha256
+    second = rendered(clip, picture=blacken, sound=sounds).sha256
+
+    assert first == second
+
+
+def test_a_matroska_clock_that_can_not_be_written_is_refused(tmp_path):
+    clip = probe(make_clip(tmp_path / "in.mkv", Picture(frames=3)), Limits())
+    finer = replace(clip, picture=replace(clip.picture, time_base=Fraction(1, 90_000)))
+
+    with pytest.raises(InputError):
+        rendered(finer)
 
 
 @pytest.mark.parametrize(

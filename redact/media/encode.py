@@ -22,6 +22,8 @@ from redact.types import Frame
 
 _THREADS = 4
 """Fixed: x264's and x265's output depends on the number of threads, not on the machine then."""
+_FIELDS = {2: "tff", 5: "tff", 3: "bff", 4: "bff"}
+"""Which field of an interlaced picture is shown first, by FFmpeg's number for their order."""
 _STEPS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower")
 
 
@@ -105,19 +107,20 @@ class PictureEncoder:
         first: Any,
         encoding: Encoding,
         *,
-        aspect: Fraction | None,
+        like: Any,
         headers: bool,
         reorder: bool,
     ) -> None:
         """
         Args:
             first: PyAV's first frame, for colours and HDR metadata.
-            aspect: of a pixel; None if unknown.
+            like: PyAV's source stream, for the shape of pixels and the order of fields.
             headers: the container keeps the codec's headers, not the packets.
             reorder: frames may be decoded in another order than shown.
         """
         assert clip.picture is not None
-        self._aspect = aspect
+        self._aspect = like.sample_aspect_ratio
+        self._fields = _FIELDS.get(like.codec_context.field_order, "")
         self._stream: PictureStream = clip.picture
         self._format = planar(first.format.name, clip.name)
         self._times: list[int] = []
@@ -136,7 +139,10 @@ class PictureEncoder:
             row = _ENCODERS[self._stream.codec]
             context = av.CodecContext.create(row.name, "w")
             self._describe(context, first)
-            context.options = row.options(encoding, hdr_parameters(first, self._stream.codec))
+            extra = hdr_parameters(first, self._stream.codec)
+            if self._fields and self._stream.codec == "h264":
+                extra.append(f"{self._fields}=1")
+            context.options = row.options(encoding, extra)
             if not reorder:
                 context.max_b_frames = 0
                 context.options = {**context.options, "bf": "0"}

@@ -106,6 +106,8 @@ class SoundEncoder:
                 # A FLAC stream in Ogg starts at 0, whatever its packets say.
                 yield from silence(int(block.start), replace(block, start=Fraction(0)))
             first = False
+            if (block.rate, len(block.samples)) != (self._stream.rate, self._stream.channels):
+                raise _unsupported(self._clip, self._stream)  # says less than it decodes to
             samples = np.ascontiguousarray(block.samples)
             edit(samples, block.start / block.rate)
             if end is not None:

@@ -24,7 +24,7 @@ def packets(source: Any, streams: list[Any], name: str) -> Iterator[Any]:
                 raise InputError(f"{name}: {at(packet)} is damaged or cut short.")
             if packet.size:
                 yield packet
-    except FFmpegError as error:
+    except (FFmpegError, OSError) as error:
         raise InputError(f"{name}: the file is damaged: it can't be read to its end.") from error
 
 

@@ -114,6 +114,10 @@ def _copied(clip: Clip, output: Any, source: Any, track: Any, codec: str) -> Ite
 
 def _clean(clip: Clip, packet: Any, cleaner: Cleaner, stream: Any) -> Any:
     """The packet with its times, its key and trim marks, and nothing else that came along."""
+    if packet.has_sidedata("new_extradata"):
+        raise InputError(
+            f"{clip.name}: {at(packet)} changes its coding half-way.", reason=Reason.UNSUPPORTED
+        )
     try:
         clean = av.Packet(cleaner.clean(bytes(packet)))
     except InputError as error:
@@ -136,7 +140,7 @@ def _encoded_picture(
         clip,
         picture,
         encoding,
-        aspect=track.sample_aspect_ratio,
+        like=track,
         headers=clip.container not in _IN_BAND,
         reorder=_may_reorder(clip),
     )

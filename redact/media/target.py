@@ -40,6 +40,7 @@ def written(clip: Clip, target: Path) -> Iterator[Any]:
     Raises StoreError when the disk does not take it, InputError (UNSUPPORTED) when the container
     does not take a stream.
     """
+    _check_clock(clip)
     try:
         with target.open("wb") as file:
             with _muxer(clip, file) as output:
@@ -52,6 +53,17 @@ def written(clip: Clip, target: Path) -> Iterator[Any]:
         if translated is error:
             raise
         raise translated from error
+
+
+def _check_clock(clip: Clip) -> None:
+    """FFmpeg writes Matroska in milliseconds: a finer clock would be rounded."""
+    finer = clip.picture and (clip.picture.time_base * 1000).denominator > 1
+    if clip.container in ("mkv", "webm") and finer:
+        raise InputError(
+            f"{clip.name}: its clock is finer than the millisecond that can be written.",
+            todo="Convert the clip to MP4 first.",
+            reason=Reason.UNSUPPORTED,
+        )
 
 
 def _translated(clip: Clip, error: BaseException) -> BaseException:
