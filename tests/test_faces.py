@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import onnx
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
@@ -152,6 +152,7 @@ class TestLetterbox:
         assert colour[:, 0, 0].tolist() == [255, 0, 0]
         assert gray[:, 0, 0].tolist() == pytest.approx([255, 255, 255])
 
+    @settings(deadline=None)
     @given(st.integers(1, 300), st.integers(1, 300), st.sampled_from([32, 64, 128]))
     def test_shape_and_scale(self, width, height, long_side):
         half = ((height + 1) // 2, (width + 1) // 2)
@@ -248,6 +249,7 @@ class TestHead:
         assert scores.tolist() == pytest.approx([0.3])
         assert boxes.tolist() == [[4, 0, 8, 4]]
 
+    @settings(deadline=None)
     @given(st.integers(0, 3), st.integers(1, 9), st.integers(1, 9), st.data())
     def test_turning_back(self, turns, height, width, data):
         """A patch of a picture, where it lies once the picture is turned."""
@@ -261,6 +263,7 @@ class TestHead:
 
         assert turn_back(np.float32([turned]), turns, height, width).tolist() == [[x0, y0, x1, y1]]
 
+    @settings(deadline=None)
     @given(
         st.lists(
             st.tuples(*[st.integers(0, 60)] * 2, *[st.integers(1, 40)] * 2, st.floats(0, 1)),

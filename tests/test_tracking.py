@@ -3,7 +3,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from redact.tracking import SceneCuts, link
@@ -72,6 +72,7 @@ def scene_of(index, frames, cuts) -> tuple[int, int]:
 
 
 class TestProperties:
+    @settings(deadline=None)
     @given(clips())
     def test_a_detection_is_covered_until_the_looks_around_it(self, clip):
         looks, frames, cuts = clip
@@ -90,6 +91,7 @@ class TestProperties:
                         for track in now
                     )
 
+    @settings(deadline=None)
     @given(clips())
     def test_boxes_and_spans_are_inside_picture_and_scene(self, clip):
         looks, frames, cuts = clip
@@ -99,6 +101,7 @@ class TestProperties:
             assert first <= track.first <= track.last < end
             assert all(holds(Box(0, 0, WIDTH, HEIGHT), box) for box in track.boxes)
 
+    @settings(deadline=None)
     @given(clips())
     def test_a_track_spans_its_tails_at_least(self, clip):
         looks, frames, cuts = clip
@@ -119,6 +122,7 @@ class TestProperties:
                     for track in tracks
                 )
 
+    @settings(deadline=None)
     @given(clips(), st.randoms(use_true_random=False))
     def test_order_does_not_matter(self, clip, random):
         looks, frames, cuts = clip
@@ -128,6 +132,7 @@ class TestProperties:
 
         assert linked(shuffled, frames, cuts) == linked(looks, frames, cuts)
 
+    @settings(deadline=None)
     @given(clips(), st.data())
     def test_one_more_detection_uncovers_no_other(self, clip, data):
         """The union of what the detections cover by themselves only grows."""
