@@ -71,7 +71,7 @@ def redact_frames(
 
 
 def _right_form(frames: Pictures, fps: float) -> None:
-    if not isinstance(frames, np.ndarray) or frames.dtype != np.uint8:
+    if np.asarray(frames).dtype != np.uint8:
         raise UsageError("frames must be a NumPy array of uint8.", means="Nothing was redacted.")
     if frames.ndim != 4 or frames.shape[3] != 3 or 0 in frames.shape:
         raise UsageError(

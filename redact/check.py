@@ -196,7 +196,7 @@ def _listen_again(
             _silent(ear, cuts)
             for window in _windows(ear, cuts):
                 listened += len(window.samples) * 1_000_000 // window.rate
-                heard = detector.listen(window.samples, again=True, language=plan.looked.language)
+                heard = detector.listen(window.samples, again=True)
                 spans = [span_of(one, window, before.index, detector.name) for one in heard.names]
                 found += [span for span in spans if not _removed(span, cuts)]
     return tuple(found), listened

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from hashlib import sha256
 
-from redact.ledger import entry as ledger
+from redact.ledger import facts as ledger
 from redact.media.probe import Clip
 from redact.pipeline import ENGINE, Made
 from redact.plan import Cut, Plan, Region
@@ -87,8 +87,8 @@ def detail_of(made: Made) -> bytes:
 def removed_from(plan: Plan) -> dict[str, int]:
     """How many things of each kind a plan removes: tracks, spans, parts of the container."""
     counts = {kind: count for kind, count in plan.strip.items() if count}
-    for one in (*plan.regions, *plan.cuts):
-        counts[str(one.kind)] = counts.get(str(one.kind), 0) + 1
+    for kind in [*(one.kind for one in plan.regions), *(one.kind for one in plan.cuts)]:
+        counts[str(kind)] = counts.get(str(kind), 0) + 1
     return counts
 
 
@@ -132,7 +132,7 @@ def _of_picture(clip: Clip, key: tuple[str, str], regions: Sequence[Region]) -> 
         method=key[1],
         count=len(regions),
         frames=len(boxes),
-        dur_us=round(1_000_000 * len(boxes) / max(clip.picture.rate, 1)),
+        dur_us=round(1_000_000 * len(boxes) / clip.picture.rate),
         area_ppm_max=max(1_000_000 * box.area // area for box in boxes),
         score_ppm_min=min(region.score_ppm for region in regions),
     )

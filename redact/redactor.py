@@ -13,7 +13,8 @@ from os import PathLike
 from pathlib import Path
 from types import TracebackType
 
-from redact.arrays import FramesReport, Pictures, redact_frames
+from redact import arrays
+from redact.arrays import FramesReport, Pictures
 from redact.check import Verdict
 from redact.detectors.opened import Detectors
 from redact.errors import Reason, RedactError, UsageError
@@ -147,7 +148,7 @@ class Redactor:
             self._detectors = Detectors.open(
                 self.policy, device=self._device, threads=self._threads
             )
-        return redact_frames(frames, fps, self._detectors, self.policy)
+        return arrays.redact_frames(frames, fps, self._detectors, self.policy)
 
     def check(self, path: str | PathLike[str], *, progress: Progress = _quiet) -> Verdict:
         """What can still be seen and heard in a file, ours or not."""
@@ -206,6 +207,25 @@ class Redactor:
         )
         output = store.publish(target, work, published_facts(made, self.policy), detail_of(made))
         return _result(clip, Status.PUBLISHED, output, removed_from(made.plan))
+
+
+def run(
+    path: str | PathLike[str],
+    store: str | PathLike[str],
+    *,
+    policy: str | Path | Policy = "strict",
+    device: str = "auto",
+) -> Result:
+    """Redact one file into a store; see `Redactor.run`. For many files, keep a Redactor open."""
+    with Redactor(policy, device=device) as redactor:
+        return redactor.run(path, store)
+
+
+def redact_frames(
+    frames: Pictures, fps: float, *, policy: str | Path | Policy = "strict", device: str = "auto"
+) -> tuple[Pictures, FramesReport]:
+    """A copy of the frames with every face covered; see `Redactor.redact_frames`."""
+    return Redactor(policy, device=device).redact_frames(frames, fps)
 
 
 def _check_outside(path: Path, store: Store) -> None:

@@ -36,7 +36,8 @@ def thumbnail(frame: Frame) -> NDArray[np.float32]:
     """The first plane, averaged over SHRINK x SHRINK pixels, in levels of 8 bits."""
     height, width = -(-frame.height // SHRINK), -(-frame.width // SHRINK)
     small = cv2.resize(frame.planes[0], (width, height), interpolation=cv2.INTER_AREA)
-    return small.astype(np.float32) / 2 ** (frame.depth - 8)
+    levels: NDArray[np.float32] = small.astype(np.float32) / 2 ** (frame.depth - 8)
+    return levels
 
 
 class Cover:
@@ -92,4 +93,4 @@ def _remove(
     cuts: Mapping[str, list[tuple[int, int]]],
 ) -> None:
     for method, spans in cuts.items():
-        remove(samples, time, rate, spans, method)
+        remove(samples, time, rate, spans, method=method)

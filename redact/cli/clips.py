@@ -15,8 +15,8 @@ from redact import plan as plans
 from redact.batch import Inputs, exit_code, expand, run_all
 from redact.cli import main
 from redact.errors import ResidualError
-from redact.plan import Plan
 from redact.policy import NAMED, Policy
+from redact.record import removed_from
 from redact.redactor import Redactor, Result, Status
 from redact.store import Store
 
@@ -102,9 +102,9 @@ def plan(source: Path, output: Path, policy: str, device: str, as_json: bool) ->
         made = redactor.plan(source, progress=bar.watch)
     output.write_text(made.to_json(), encoding="utf-8")
     if as_json:
-        click.echo(json.dumps({"plan": str(output), "removed": _counts(made)}))
+        click.echo(json.dumps({"plan": str(output), "removed": removed_from(made)}))
     else:
-        click.echo(f"{output}: {_words(_counts(made))}")
+        click.echo(f"{output}: {_words(removed_from(made))}")
 
 
 @main.command()
@@ -275,13 +275,6 @@ def _print_totals(totals: dict[str, Any], store: Path) -> None:
     )
     if totals["ignored"]:
         click.echo(f"{totals['ignored']} files of the folders are not media and were left alone.")
-
-
-def _counts(made: Plan) -> dict[str, int]:
-    counts = dict(made.strip)
-    for one in (*made.regions, *made.cuts):
-        counts[str(one.kind)] = counts.get(str(one.kind), 0) + 1
-    return counts
 
 
 def _words(counts: dict[str, int]) -> str:

@@ -133,9 +133,8 @@ def _version(name: str) -> str:
 
 def _gpu() -> dict[str, str]:
     if importlib.util.find_spec("onnxruntime") is None:
-        return {"detectors": "cpu: onnxruntime is not installed"}
-    import onnxruntime
+        return {"detectors": "none: onnxruntime is not installed (pip install 'redact[cpu]')"}
+    from redact.detectors.opened import why_no_gpu
 
-    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
-        return {"detectors": "cuda, if the driver loads"}
-    return {"detectors": "cpu: this onnxruntime is built without CUDA (onnxruntime-gpu has it)"}
+    reason = why_no_gpu()
+    return {"detectors": f"cpu: {reason}" if reason else "cuda"}

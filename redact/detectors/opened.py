@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 from dataclasses import dataclass
+
+import onnxruntime
 
 from redact.detectors.faces import FaceDetector
 from redact.detectors.names import NameDetector
@@ -29,6 +32,8 @@ class Detectors:
         UsageError for one whose licence does not allow the policy's purpose.
         """
 
+        device = _resolve(device)
+
         def opened(slot: str) -> Opened:
             return open_model(slot, purpose=policy.purpose, accept_licences=policy.accept_licences)
 
@@ -48,12 +53,33 @@ class Detectors:
         )
 
 
+def _resolve(device: str) -> str:
+    """Where "auto" runs: on the GPU, if there is one and onnxruntime can use it."""
+    if device != "auto":
+        return device
+    return "cpu" if why_no_gpu() else "cuda"
+
+
+def why_no_gpu() -> str:
+    """What keeps the detectors from running on a GPU; empty if nothing does."""
+    if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
+        return "this onnxruntime is built without CUDA (the package onnxruntime-gpu has it)"
+    try:
+        driver = ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return "there is no NVIDIA driver (libcuda.so.1)"
+    count = ctypes.c_int(0)
+    if driver.cuInit(0) != 0 or driver.cuDeviceGetCount(ctypes.byref(count)) != 0:
+        return "the NVIDIA driver does not start"
+    return "" if count.value else "the NVIDIA driver sees no GPU"
+
+
 def _faces(
     model: Opened, policy: Policy, long_side: int, device: str, threads: int
 ) -> FaceDetector:
     return FaceDetector(
         model.read(model.main),
-        label=model.label,
+        label=model.name,
         min_score=policy.faces.min_score,
         long_side=long_side,
         threads=threads,
