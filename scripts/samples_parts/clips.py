@@ -144,17 +144,17 @@ def phone(materials: Materials, path: Path) -> Truth:
 
 
 def plain(materials: Materials, path: Path) -> Truth:
-    """Nothing to remove: things, and a voice that names nobody."""
+    """Nothing to remove: a rocket, stars, and a voice that names nobody."""
     speech = materials.voice.say(
-        "The water has boiled. Pour it slowly over the coffee, and wait for four minutes."
+        "The engines are running. Please stand well back, and wait for four minutes."
     )
     times = _steady(speech.seconds, 25)
     movie = Movie(1280, 720, Fraction(1, 25), bare=True)
-    pictures = [still(materials.shelf, name) for name in ("coffee.png", "hubble_deep_field.jpg")]
+    pictures = [still(materials.shelf, name) for name in ("rocket.jpg", "hubble_deep_field.jpg")]
     shown: Iterator[Scene] = ((_window(pictures, time / speech.seconds), []) for time in times)
     boxes = _film(path, movie, shown, range(len(times)), speech)
-    source = "scikit-image coffee.png, hubble_deep_field.jpg"
-    licence = "CC0 (coffee), public domain (NASA)"
+    source = "scikit-image rocket.jpg, hubble_deep_field.jpg"
+    licence = "CC0 (rocket), public domain (NASA)"
     return {
         "video": picture_truth("face", source, licence, movie, 25, boxes),
         "speech": speech_truth(speech),
