@@ -245,8 +245,15 @@ class Log:
 
     def rows(self, query: str) -> Iterator[tuple[Any, ...]]:
         """Every row of a query, for `verify`."""
+        # Guarded batch by batch: a reader that stops early must not keep the log locked.
         with self._guard("the ledger could not be read"):
-            yield from self._db.execute(query)
+            cursor = self._db.execute(query)
+        while True:
+            with self._guard("the ledger could not be read"):
+                batch = cursor.fetchmany(100)
+            if not batch:
+                return
+            yield from batch
 
     def _rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
         with self._guard("the ledger could not be read"):
