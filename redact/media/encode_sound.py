@@ -90,10 +90,10 @@ class SoundEncoder:
         context = self._context
         try:
             context.open(strict=False)
-            delay = 0 if self._primed else _delay(context, self._clip, self._stream)
+            delay = 0 if self._primed else _delay(context)
             size = context.frame_size or 1024
             for samples, first in _chunks(self._edited(edit), size, delay):
-                yield from context.encode(self._frame(samples, first))
+                yield from context.encode(_frame(context, samples, first))
             # LAME flushes a packet more than there is sound for.
             yield from (p for p in context.encode(None) if p.duration or not p.size)
         except (FFmpegError, ValueError) as error:
@@ -121,15 +121,17 @@ class SoundEncoder:
             return None
         return Fraction(stream.start_us + stream.duration_us, 1_000_000) * stream.rate
 
-    def _frame(self, samples: NDArray[np.float32], first: int) -> Any:
-        form = self._context.format.name
-        values = _quantised(samples, form)
-        if not form.endswith("p"):
-            values = np.ascontiguousarray(values.T).reshape(1, -1)
-        frame = av.AudioFrame.from_ndarray(values, form, self._context.layout)
-        frame.sample_rate, frame.pts = self._stream.rate, first
-        frame.time_base = Fraction(1, self._stream.rate)
-        return frame
+
+def _frame(context: Any, samples: NDArray[np.float32], first: int) -> Any:
+    """What the encoder takes: (channels, n) samples in its own numbers; `first` counts samples."""
+    form = context.format.name
+    values = _quantised(samples, form)
+    if not form.endswith("p"):
+        values = np.ascontiguousarray(values.T).reshape(1, -1)
+    frame = av.AudioFrame.from_ndarray(values, form, context.layout)
+    frame.sample_rate, frame.pts = context.sample_rate, first
+    frame.time_base = Fraction(1, context.sample_rate)
+    return frame
 
 
 def _unsupported(clip: Clip, stream: SoundStream) -> InputError:
@@ -162,7 +164,7 @@ def _quantised(samples: NDArray[np.float32], form: str) -> NDArray[Any]:
     return (values + half).astype(np.uint8) if base == "u8" else signed
 
 
-def _delay(opened: Any, clip: Clip, stream: SoundStream) -> int:
+def _delay(opened: Any) -> int:
     """The encoder's run-up in samples, measured on silence with a second encoder."""
     context = av.CodecContext.create(opened.codec.name, "w")
     context.sample_rate, context.layout = opened.sample_rate, opened.layout
@@ -170,11 +172,9 @@ def _delay(opened: Any, clip: Clip, stream: SoundStream) -> int:
     context.bit_rate = opened.bit_rate or 0
     context.options = {"strict": "experimental"}
     context.open()
-    encoder = SoundEncoder.__new__(SoundEncoder)
-    encoder._context, encoder._stream, encoder._clip = context, stream, clip
     size = context.frame_size or 1024
-    silence = np.zeros((stream.channels, size), np.float32)
-    first = context.encode(encoder._frame(silence, 0)) or context.encode(None)
+    nothing = np.zeros((context.layout.nb_channels, size), np.float32)
+    first = context.encode(_frame(context, nothing, 0)) or context.encode(None)
     return max(0, -int(first[0].pts)) if first else 0
 
 
