@@ -13,7 +13,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from redact.version import __version__
 
 if TYPE_CHECKING:
     from redact.arrays import FramesReport
@@ -53,6 +53,7 @@ __all__ = [
     "Status",
     "StoreError",
     "UsageError",
+    "__version__",
     "redact_frames",
     "run",
 ]

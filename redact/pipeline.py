@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from redact import __version__
 from redact.check import Verdict, check, inspect
 from redact.detectors.opened import Detectors
 from redact.errors import InputError, ResidualError, UsageError
@@ -23,6 +22,7 @@ from redact.plan import Cut, Looked, Plan, Region
 from redact.policy import Faces, Policy
 from redact.remove import Cover, sound_edits
 from redact.types import Span, Track
+from redact.version import __version__
 
 ENGINE = f"redact {__version__}"
 

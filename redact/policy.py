@@ -45,7 +45,7 @@ class Faces(_Checked):
     cells: int = _between(4, 1, 64)
     margin: float = _between(0.15, 0, 3)
     """Each side of a box moves out by this share of its length before it is covered."""
-    min_score: float = _between(0.3, 0.01, 0.99)
+    min_score: float = _between(0.25, 0.01, 0.99)
     """Detections below this are dropped. Low: a miss costs a person, a false alarm a patch."""
     long_side: int = _between(960, 160, 8192)
     """The picture is scaled down to this long side for a look."""

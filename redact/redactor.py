@@ -31,6 +31,8 @@ START_SECONDS = 120.0
 
 
 class Status(StrEnum):
+    """What became of a clip."""
+
     PUBLISHED = "published"
     ALREADY = "already"  # published by an earlier run, with the same policy and engine
     HELD = "held"

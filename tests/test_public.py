@@ -6,7 +6,7 @@ from redact import errors
 
 
 def test_every_public_name_is_there():
-    for name in redact.__all__:
+    for name in set(redact.__all__) - {"__version__"}:
         assert getattr(redact, name).__doc__
 
 

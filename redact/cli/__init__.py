@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from redact import __version__
 from redact.errors import RedactError
+from redact.version import __version__
 
 
 class Commands(click.Group):

@@ -13,10 +13,11 @@ from typing import Any
 import click
 from tqdm import tqdm
 
-from redact import __version__, weights
+from redact import weights
 from redact.cli import main
 from redact.cli.clips import json_option
 from redact.errors import DetectorError, Reason
+from redact.version import __version__
 
 
 @main.group()
