@@ -81,34 +81,48 @@ def _rebuild(kind: type[RedactError], what: str, means: str, todo: str, reason: 
 
 
 class UsageError(RedactError):
+    """A command, a policy or a plan that says something redact does not know."""
+
     exit_code = 2
     reason = Reason.PLAN_MISMATCH
 
 
 class InputError(RedactError):
+    """Media that could not be read to its end."""
+
     exit_code = 3
     reason = Reason.CORRUPT
 
 
 class DetectorError(RedactError):
+    """A detector or a model that could not look."""
+
     exit_code = 4
     reason = Reason.DETECTOR_FAILED
 
 
 class StoreError(RedactError):
+    """A store or a ledger that could not be written."""
+
     exit_code = 5
     reason = Reason.STORE_FAILED
 
 
 class LedgerCorruptError(RedactError):
+    """A ledger or a published file that does not match its checkpoint."""
+
     exit_code = 6
     reason = Reason.STORE_FAILED
 
 
 class ResidualError(RedactError):
+    """Something that can still be seen, heard or read in the output."""
+
     exit_code = 7
     reason = Reason.STILL_VISIBLE
 
 
 class NotAdmittedError(RedactError):
+    """A file that may not be trained on."""
+
     exit_code = 8

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from hashlib import sha256
@@ -111,6 +112,14 @@ class Policy(_Checked):
     check: Check = field(default_factory=Check)
     limits: Limits = field(default_factory=Limits)
     encoding: Encoding = field(default_factory=Encoding)
+
+    def __post_init__(self) -> None:
+        _Checked.__post_init__(self)
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}", self.name):
+            raise UsageError(
+                f"a policy can't be named {self.name!r}.",
+                todo="The ledger records the name: one word of letters, digits and . _ + -",
+            )
 
     @classmethod
     def load(cls, source: str | Path | Policy) -> Policy:

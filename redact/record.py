@@ -80,7 +80,7 @@ def published_facts(made: Made, policy: Policy) -> ledger.Facts:
 
 
 def detail_of(made: Made) -> bytes:
-    """The restricted detail: the plan, and where the clip came from. Encrypted by the store."""
+    """The restricted detail: the plan, with every box and time. The store encrypts it."""
     return json.dumps({"plan": json.loads(made.plan.to_json())}, separators=(",", ":")).encode()
 
 

@@ -46,6 +46,7 @@ def test_a_typo_in_a_policy_is_an_error(tmp_path, text):
         "[check]\nrounds = -1",
         "[limits]\nhours = 0",
         "[faces]\nmargin = nan",
+        'name = "our policy"',
     ],
 )
 def test_a_value_that_would_weaken_a_policy_to_nothing_is_an_error(tmp_path, text):
