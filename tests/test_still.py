@@ -14,6 +14,7 @@ from redact.errors import InputError, Reason
 from redact.media import colour_profile, orientation, still
 from redact.media.bitstream.jpeg import SOS, picture
 from redact.media.container import contents
+from redact.media.decode import frames
 from redact.media.probe import probe
 from redact.policy import Encoding, Limits
 from redact.types import Kind
@@ -332,3 +333,14 @@ def test_a_disk_that_is_full_leaves_nothing(tmp_path):
     with pytest.raises(Exception, match="can't be written"):
         still.render(opened(source), tmp_path / "no" / "out.png", encoding=Encoding(), edit=None)
     assert source.read_bytes() == png()
+
+
+def test_a_second_picture_behind_a_jpeg_does_not_keep_it_from_being_looked_at(tmp_path):
+    """Phones put a smaller picture, or a film, behind the one that is shown."""
+    one, two = tmp_path / "one.jpg", tmp_path / "two.jpg"
+    cv2.imwrite(str(one), np.full((64, 96, 3), 90, np.uint8))
+    cv2.imwrite(str(two), np.full((32, 48, 3), 200, np.uint8))
+    two.write_bytes(one.read_bytes() + two.read_bytes())
+    clip = probe(two, Limits())
+    (frame,) = frames(clip)
+    assert (frame.width, frame.height, clip.picture.frames) == (96, 64, 1)

@@ -15,7 +15,7 @@ from av.error import FFmpegError
 
 from redact.errors import InputError, Reason
 from redact.media.colour import hdr_parameters
-from redact.media.decode import planar, view
+from redact.media.planes import planar, view
 from redact.media.probe import Clip, PictureStream
 from redact.policy import Encoding
 from redact.types import Frame

@@ -97,6 +97,8 @@ def probe(path: Path, limits: Limits) -> Clip:
     with opened(path, container, max_pixels=max_pixels) as source:
         picture, sounds = _streams(source, name, limits)
         tallies = _tallies(source, [*([picture] if picture else []), *sounds], name, limits)
+        if container in STILLS:
+            tallies[0][1].shown = 1  # of several pictures in one file the first goes over
         first = _first_picture(path, container, picture.index, max_pixels) if picture else None
         return Clip(
             path=path,

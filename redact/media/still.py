@@ -20,8 +20,8 @@ from av.error import FFmpegError
 
 from redact.errors import StoreError
 from redact.media import still_jpeg, still_png, still_webp
-from redact.media.decode import planes_of
 from redact.media.formats import container_of
+from redact.media.planes import planes_of
 from redact.media.probe import Clip
 from redact.media.reading import corrupt
 from redact.media.source import shown

@@ -19,7 +19,7 @@ from av.error import FFmpegError
 from redact.errors import InputError, Reason
 from redact.media import still_jpeg, still_png, still_webp
 from redact.media.bitstream.jpeg import CODING, EOI, Segment, picture
-from redact.media.decode import view
+from redact.media.planes import view
 from redact.policy import Encoding
 from redact.types import Frame, Plane
 
