@@ -210,7 +210,7 @@ def test_an_edited_jpeg_stays_near_its_own_planes(tmp_path, sampling, progressiv
     assert (after.width, after.height) == (83, 61)
     assert after.planes[0][10:14, 10:22].max() <= 12
     difference = before.planes[0][:, 32:].astype(int) - after.planes[0][:, 32:]
-    # One more coding at quality 92 or finer: 46 dB and more was measured.
+    # One more coding at quality 92 or finer costs little; a shifted or wrong plane, far more.
     assert 10 * np.log10(255**2 / np.mean(difference**2)) > 42
     assert target.stat().st_size < 4 * source.stat().st_size
 
@@ -272,7 +272,7 @@ def test_an_edited_lossy_webp_stays_near_its_own_planes(tmp_path, alpha):
     before, after = still.read(source), still.read(target)
     assert len(before.planes) == len(after.planes) == 3 + alpha
     difference = before.planes[0][:, 32:].astype(int) - after.planes[0][:, 32:]
-    assert 10 * np.log10(255**2 / np.mean(difference**2)) > 36  # 40 dB was measured
+    assert 10 * np.log10(255**2 / np.mean(difference**2)) > 36
     if alpha:
         np.testing.assert_array_equal(before.planes[3], after.planes[3])
 
