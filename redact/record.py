@@ -75,6 +75,7 @@ def published_facts(made: Made, policy: Policy) -> ledger.Facts:
             rounds=made.rounds,
             frames_scanned=made.verdict.frames_scanned,
             audio_us_scanned=made.verdict.sound_us_scanned,
+            residual=len(made.verdict.tracks) + len(made.verdict.spans),
         ),
     )
 

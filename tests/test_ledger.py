@@ -6,6 +6,7 @@ import os
 import sqlite3
 from base64 import b64decode
 from contextlib import closing, suppress
+from dataclasses import replace
 from hashlib import sha256
 
 import pytest
@@ -403,7 +404,8 @@ def test_an_entry_leaves_out_nothing(draft):
         (("sum", 0, "method"), "silence"),
         (("sum", 0, "area_ppm_max"), 1_000_001),
         (("chk", "verdict"), "unclean"),
-        (("chk", "residual"), 1),
+        (("chk", "verdict"), "overruled"),  # of a residual of 0
+        (("chk", "residual"), 1),  # in a clean verdict
         (("claim_level",), "anonymous"),
     ],
 )
@@ -413,6 +415,14 @@ def test_a_value_that_can_not_be_is_refused(path, value):
 
     with pytest.raises(StoreError, match="do not follow the schema"):
         Entry(wrong).to_bytes()
+
+
+def test_what_a_person_left_in_spite_of_the_second_look_is_no_clean_verdict():
+    facts = replace(FACTS, check=replace(FACTS.check, residual=2))
+    output = {"sha256": "0" * 64, "bytes": 1, "replaces": None}
+    overruled = Entry(complete(entry.published(clip(), facts, **stated(), **output)))
+    chk = Entry.from_bytes(overruled.to_bytes()).value["chk"]
+    assert (chk["verdict"], chk["residual"]) == ("overruled", 2)
 
 
 def test_a_breach_does_not_repeat_the_value():

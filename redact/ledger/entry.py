@@ -19,7 +19,7 @@ import rfc8785
 from jsonschema import Draft202012Validator, ValidationError, validators
 
 from redact.errors import LedgerCorruptError, Reason, StoreError
-from redact.ledger.facts import SUFFIX, Clip, Facts
+from redact.ledger.facts import SUFFIX, Check, Clip, Facts
 
 SCHEMA = "redact/entry/1"
 
@@ -122,7 +122,7 @@ def published(clip: Clip, facts: Facts, **stated: Any) -> dict[str, Any]:
         "cov": asdict(facts.coverage),
         "scope": sorted(facts.scope),
         "sum": [_without_none(asdict(item)) for item in facts.removed],
-        "chk": _CLEAN | asdict(facts.check),
+        "chk": _check(facts.check),
         "voice_treatment": "none",
         "ocr": "not_scanned",
         "claim_level": "minimised",
@@ -133,7 +133,11 @@ def published(clip: Clip, facts: Facts, **stated: Any) -> dict[str, Any]:
     return _without_none(value)
 
 
-_CLEAN = {"verdict": "clean", "residual": 0, "decode": "pass", "strip": "pass", "outside": "pass"}
+def _check(check: Check) -> dict[str, Any]:
+    """A clip that does not decode, holds a tag or changed elsewhere is never published."""
+    verdict = "overruled" if check.residual else "clean"
+    passed = dict.fromkeys(("decode", "strip", "outside"), "pass")
+    return {"verdict": verdict, **passed, **asdict(check)}
 
 
 def held(clip: Clip, policy_id: str, reason: Reason, **stated: Any) -> dict[str, Any]:

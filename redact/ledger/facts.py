@@ -103,11 +103,16 @@ class Removal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """The second look at the encoded output. Only a clean verdict is published."""
+    """
+    The second look at the encoded output. Its verdict is "clean" where nothing is left.
+
+    Else it is "overruled": a person applied a plan of their own, and took what is left for nothing.
+    """
 
     rounds: int  # how often the clip was rendered again
     frames_scanned: int
     audio_us_scanned: int
+    residual: int = 0  # tracks and spans that it still found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
