@@ -8,7 +8,6 @@ Every error that redact raises on purpose, and the exit code the command line gi
   + StoreError             5  a store or a ledger that could not be written
   + LedgerCorruptError     6  a ledger that does not match its checkpoint
   + ResidualError          7  something that can still be seen or heard in the output
-  + NotAdmittedError       8  a file that may not be trained on
 """
 
 from __future__ import annotations
@@ -31,7 +30,6 @@ class Reason(StrEnum):
     DETECTOR_FAILED = "detector_failed"
     MODEL_CHANGED = "model_changed"
     LANGUAGE = "language"  # speech in a language whose names no installed model finds
-    SPEECH_UNCLEAR = "speech_unclear"  # speech that the recogniser could not put into words
     STILL_VISIBLE = "still_visible"
     STILL_AUDIBLE = "still_audible"
     NOT_STRIPPED = "not_stripped"
@@ -120,9 +118,3 @@ class ResidualError(RedactError):
 
     exit_code = 7
     reason = Reason.STILL_VISIBLE
-
-
-class NotAdmittedError(RedactError):
-    """A file that may not be trained on."""
-
-    exit_code = 8
