@@ -140,7 +140,7 @@ def _picture_stream(output: Any, picture: Picture) -> Any:
 
 def _pictures(stream: Any, picture: Picture) -> Any:
     base = picture.time_base or 1 / Fraction(picture.rate)
-    times = picture.times or [int(i / picture.rate / base) for i in range(picture.frames)]
+    times = picture.times or [int(Fraction(i) / picture.rate / base) for i in range(picture.frames)]
     for index, pts in enumerate(times):
         frame = av.VideoFrame(picture.width, picture.height, picture.pixel_format)
         bits = frame.format.components[0].bits

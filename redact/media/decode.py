@@ -51,8 +51,10 @@ def pictures(clip: Clip) -> Iterator[tuple[Frame, Any]]:
     count = 0
     last: int | None = None
     for picture in _decoded(clip, stream):
-        if picture.is_corrupt or picture.pts is None or (last is not None and picture.pts <= last):
+        if picture.is_corrupt or picture.pts is None:
             raise _unreadable(clip, f"the picture at {_seconds(picture)} does not decode whole")
+        if last is not None and picture.pts <= last:
+            raise _unreadable(clip, f"two pictures are to be shown at {_seconds(picture)}")
         last = picture.pts
         yield _frame(clip, picture, count), picture
         count += 1
@@ -87,7 +89,9 @@ def _unreadable(clip: Clip, what: str) -> InputError:
 
 
 def _seconds(picture: Any) -> str:
-    return "an unknown time" if picture.pts is None else f"{picture.time:.3f} s"
+    if picture.pts is None or not picture.time_base:
+        return "an unknown time"
+    return f"{float(picture.pts * picture.time_base):.3f} s"
 
 
 def _frame(clip: Clip, picture: Any, index: int) -> Frame:
