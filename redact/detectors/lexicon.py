@@ -155,6 +155,8 @@ BIG_CITIES = _listed(
 
 def fold(word: str) -> str:
     """Lower case, without accents: how every list here spells its words."""
+    if word.isascii():
+        return word.lower()
     decomposed = unicodedata.normalize("NFKD", word.replace("\u2019", "'"))
     return "".join(letter for letter in decomposed if not unicodedata.combining(letter)).lower()
 
@@ -170,8 +172,8 @@ def _flat(values: Iterable[Any]) -> Iterator[str]:
 
 def _words(values: Iterable[str]) -> Iterator[str]:
     """The Latin words of names, folded; an initial or a stop word is none."""
-    for value in values:
-        for word in re.split(r"[\s\-]+", fold(value)):
+    for value in set(values):
+        for word in fold(value).replace("-", " ").split():
             if len(word) > 1 and word.isascii() and word.replace("'", "").isalpha():
                 yield word
 
