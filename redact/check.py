@@ -17,12 +17,13 @@ import numpy as np
 
 from redact.detectors.names import NameDetector
 from redact.detectors.opened import Detectors
+from redact.detectors.upright import upright
 from redact.errors import Reason, ResidualError
 from redact.listen import listen, span_of
 from redact.look import Looker, Schedule, ahead, look_at_picture
-from redact.media.container import contents
+from redact.media.coded import coded
 from redact.media.decode import Sound, frames, sound
-from redact.media.probe import Clip, probe
+from redact.media.probe import Clip, PictureStream, SoundStream, probe
 from redact.plan import Cut, Plan, Region
 from redact.policy import Policy
 from redact.remove import Expected, thumbnail
@@ -69,7 +70,8 @@ def inspect(
     scanned = 0
     if clip.picture is not None:
         schedule = Schedule(looks_per_second=policy.faces.looks_per_second)
-        seen = look_at_picture(clip, detectors.faces_again, schedule, progress)
+        faces = upright(detectors.faces_again, clip.picture.rotation)
+        seen = look_at_picture(clip, faces, schedule, progress)
         tracks, scanned = seen.tracks, seen.frames_scanned
     heard = listen(clip, detectors.names, policy, progress)
     return Verdict(
@@ -96,11 +98,12 @@ def check(
     Raises ResidualError for what removing once more would not mend: something of the container
     that came through, or an output that is not the source less what the plan removes.
     """
-    if left := contents(output):
-        kinds = ", ".join(sorted(left))
-        raise ResidualError(f"the output still holds {kinds}.", reason=Reason.NOT_STRIPPED)
     clip = probe(output, policy.limits)
+    if clip.found:
+        kinds = ", ".join(sorted(clip.found))
+        raise ResidualError(f"the output still holds {kinds}.", reason=Reason.NOT_STRIPPED)
     _same_shape(source, clip)
+    _same_copies(source, clip, plan, picture=expected is None)
     tracks: tuple[Track, ...] = ()
     scanned = 0
     if clip.picture is not None:
@@ -124,6 +127,22 @@ def _same_shape(source: Clip, output: Clip) -> None:
         )
 
 
+def _same_copies(source: Clip, output: Clip, plan: Plan, *, picture: bool) -> None:
+    """Streams that were copied hold the source's packets, with their times."""
+    cut = {one.stream for one in plan.cuts}
+    pairs = [
+        (before, after)
+        for before, after in zip(source.sound, output.sound, strict=True)
+        if before.index not in cut and not before.hidden
+    ]
+    copied: list[tuple[PictureStream | SoundStream, PictureStream | SoundStream]] = [*pairs]
+    if picture and source.picture and output.picture and not source.picture.hidden:
+        copied.append((source.picture, output.picture))
+    for before, after in copied:
+        if source.media != "still" and coded(source, before) != coded(output, after):
+            raise _changed(f"track {before.index} was to be copied, and is not the same")
+
+
 def _look_again(
     clip: Clip,
     plan: Plan,
@@ -135,7 +154,8 @@ def _look_again(
     assert clip.picture is not None
     covered = Covered(plan.regions)
     schedule = Schedule(looks_per_second=policy.check.looks_per_second, phase=0.5)
-    looker = Looker(detectors.faces_again, schedule, ignore=covered.hides)
+    faces = upright(detectors.faces_again, clip.picture.rotation)
+    looker = Looker(faces, schedule, ignore=covered.hides)
     for frame in ahead(frames(clip)):
         if expected is not None:
             _compare(frame, expected)

@@ -19,6 +19,7 @@ from redact.policy import Check, Policy
 from redact.record import published_facts, removed_from
 from redact.types import Box, Detection, Kind
 from tests.media_maker import Picture, Voice, make_clip, packet_hashes
+from tests.test_media import SOUND, VIDEO, named
 
 FACE = Box(24, 16, 56, 44)
 POLICY = Policy(check=Check(rounds=1))
@@ -268,3 +269,40 @@ class TestPlans:
         self.plan(clip)
         assert clip.read_bytes() == before
         assert [path.name for path in clip.parent.iterdir()] == ["clip.mp4"]
+
+
+def test_a_copied_track_that_is_not_the_same_holds_the_clip(clip, monkeypatch):
+    other = make_clip(
+        clip.with_name("other.mp4"), Picture(frames=30, options={"crf": "40"}), [Voice(seconds=1.2)]
+    )
+    render = pipeline.render
+
+    def swapped(source, target, **options):
+        render(probe(other, POLICY.limits), target, **options)
+
+    monkeypatch.setattr(pipeline, "render", swapped)
+    with pytest.raises(ResidualError) as caught:
+        make(made_of(nobody()), clip)
+    assert caught.value.reason is Reason.CHANGED_ELSEWHERE
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("row", VIDEO, ids=named)
+def test_every_format_goes_the_whole_way(tmp_path, row):
+    """Untouched it is copied; with a face and a name both are gone, and nothing else is."""
+    suffix, picture, voice = row
+    path = make_clip(tmp_path / f"clip{suffix}", picture, [Voice(codec=voice, seconds=0.9)])
+    make(made_of(nobody()), path)
+    made, target = make(made_of(Faces(), names=Names((0.3, 0.5))), path)
+    assert (len(made.plan.regions), len(made.plan.cuts)) == (1, 1)
+    assert not any(map(visible, frames(probe(target, POLICY.limits))))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("row", SOUND, ids=named)
+def test_every_kind_of_sound_goes_the_whole_way(tmp_path, row):
+    suffix, voice = row
+    path = make_clip(tmp_path / f"clip{suffix}", None, [Voice(codec=voice, seconds=0.9)])
+    make(made_of(nobody()), path)
+    made, _ = make(made_of(nobody(), names=Names((0.3, 0.5))), path)
+    assert len(made.plan.cuts) == 1
