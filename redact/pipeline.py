@@ -13,6 +13,7 @@ from pathlib import Path
 
 from redact.check import Verdict, check, inspect
 from redact.detectors.opened import Detectors
+from redact.detectors.upright import upright
 from redact.errors import InputError, ResidualError, UsageError
 from redact.listen import Listened, listen
 from redact.look import Schedule, Seen, look_at_picture
@@ -59,9 +60,9 @@ class Pipeline:
         seen = Seen(tracks=(), frames=0, frames_scanned=0)
         if clip.picture is not None:
             schedule = Schedule(looks_per_second=policy.faces.looks_per_second)
-            seen = look_at_picture(
-                clip, self.detectors.faces, schedule, _part(progress, 0.0, 0.7 if clip.sound else 1)
-            )
+            faces = upright(self.detectors.faces, clip.picture.rotation)
+            share = 0.7 if clip.sound else 1.0
+            seen = look_at_picture(clip, faces, schedule, _part(progress, 0.0, share))
         heard = listen(clip, self.detectors.names, policy, _part(progress, 0.7, 1.0))
         return Plan(
             source=clip.sha256,
