@@ -113,4 +113,5 @@ def _frame(clip: Clip, picture: Any, index: int) -> Frame:
         rgb=rearranged.format.is_rgb,
         full_range=picture.color_range == _FULL_RANGE or "yuvj" in picture.format.name,
         bt601=guessed or picture.colorspace in _BT601,
+        turns=stream.rotation // 90 % 4,
     )
