@@ -50,12 +50,12 @@ def expand(inputs: Sequence[str]) -> Inputs:
 def _behind(name: str) -> Iterator[tuple[Path, bool]]:
     """Each file behind one input, and whether it is to be tried."""
     path = Path(name)
-    if path.is_dir():
-        for folder, folders, files in os.walk(path):
+    if os.path.isdir(path):
+        for folder, folders, files in os.walk(path, onerror=_unlisted):
             folders.sort()
             for file in sorted(files):
                 yield Path(folder, file), Path(file).suffix.lower() in SUFFIXES
-    elif path.exists() or path.is_symlink():
+    elif os.path.lexists(path):
         yield path, True
     elif name.startswith("@"):
         for line in _lines(Path(name[1:])):
@@ -68,6 +68,13 @@ def _behind(name: str) -> Iterator[tuple[Path, bool]]:
             f"there is no file, folder or match for {name!r}.",
             todo="Check the path; quote a glob so that the shell leaves it alone.",
         )
+
+
+def _unlisted(error: OSError) -> None:
+    raise UsageError(
+        f"the folder {str(error.filename)!r} can't be listed ({error.strerror}).",
+        todo="Give its files to be read by you, or leave it out.",
+    ) from error
 
 
 def _lines(path: Path) -> list[str]:

@@ -12,6 +12,7 @@ Every error that redact raises on purpose, and the exit code the command line gi
 
 from __future__ import annotations
 
+import os
 from enum import StrEnum
 from typing import Any
 
@@ -53,6 +54,8 @@ class RedactError(Exception):
 
     exit_code = 1
     reason = Reason.CRASHED
+    remedy = ""
+    """What to do about most errors of this kind, where one says nothing better."""
 
     def __init__(
         self,
@@ -63,7 +66,7 @@ class RedactError(Exception):
         reason: Reason | None = None,
     ) -> None:
         super().__init__(what)
-        self.what, self.means, self.todo = what, means, todo
+        self.what, self.means, self.todo = what, means, todo or self.remedy
         if reason is not None:
             self.reason = reason
 
@@ -72,6 +75,12 @@ class RedactError(Exception):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (type(self), self.what, self.means, self.todo, self.reason)
+
+
+def printable(name: str | os.PathLike[str]) -> str:
+    """A name for a message: on one line, whatever bytes it holds, with nothing for a terminal."""
+    text = os.fsencode(name).decode("utf-8", "backslashreplace")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _rebuild(kind: type[RedactError], what: str, means: str, todo: str, reason: Reason) -> Any:
@@ -90,6 +99,7 @@ class InputError(RedactError):
 
     exit_code = 3
     reason = Reason.CORRUPT
+    remedy = "Fetch the file again or repair it; or leave it out."
 
 
 class DetectorError(RedactError):
@@ -97,6 +107,7 @@ class DetectorError(RedactError):
 
     exit_code = 4
     reason = Reason.DETECTOR_FAILED
+    remedy = "`redact doctor` says whether the models and the machine are sound."
 
 
 class StoreError(RedactError):
@@ -104,6 +115,7 @@ class StoreError(RedactError):
 
     exit_code = 5
     reason = Reason.STORE_FAILED
+    remedy = "See to the store (space, rights, health), then run again: the run goes on."
 
 
 class LedgerCorruptError(RedactError):
@@ -118,3 +130,4 @@ class ResidualError(RedactError):
 
     exit_code = 7
     reason = Reason.STILL_VISIBLE
+    remedy = "Write a plan (redact plan), add what is missing by hand, and apply it."

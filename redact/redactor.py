@@ -6,6 +6,7 @@ The work on a clip happens in a child process; recording and publishing happen h
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -24,7 +25,7 @@ from redact.plan import Plan
 from redact.policy import Policy
 from redact.record import detail_of, media_of, published_facts, removed_from, work_of
 from redact.store import Store
-from redact.worker import Worker
+from redact.worker import Worker, fault
 
 START_SECONDS = 120.0
 """Of a clip's time limit, whatever its duration; also the limit for probing it."""
@@ -93,8 +94,10 @@ class Redactor:
         self._worker.start()
 
     def close(self) -> None:
-        """End the child process. The next call starts a new one."""
+        """End the child process and settle the stores. The next call opens them anew."""
         self._worker.close()
+        while self._stores:
+            self._stores.popitem()[1].close()
 
     def run(
         self,
@@ -169,7 +172,10 @@ class Redactor:
         return self._stores[root]
 
     def _probe(self, path: Path) -> Clip:
-        size = path.stat().st_size if path.exists() else 0
+        try:
+            size = path.stat().st_size
+        except OSError:  # the child says what is wrong with it
+            size = 0
         limit = START_SECONDS + size / 10e6  # 10 MB/s: a slow disk
         clip: Clip = self._worker.do("probe", path, progress=_quiet, seconds=limit)
         return clip
@@ -187,9 +193,15 @@ class Redactor:
             clip = self._probe(path)
             return self._make(clip, store, plan, trust, progress)
         except RedactError as error:
-            work = work_of(clip.sha256 if clip else None, self.policy, plan)
-            store.hold(work, self.policy.name, error.reason)
+            self._hold(clip, store, plan, error.reason)
             raise
+        except Exception as error:
+            self._hold(clip, store, plan, Reason.CRASHED)
+            raise fault(error) from error
+
+    def _hold(self, clip: Clip | None, store: Store, plan: Plan | None, reason: Reason) -> None:
+        work = work_of(clip.sha256 if clip else None, self.policy, plan)
+        store.hold(work, self.policy.name, reason)
 
     def _make(
         self, clip: Clip, store: Store, plan: Plan | None, trust: bool, progress: Progress
@@ -231,7 +243,8 @@ def redact_frames(
 
 
 def _check_outside(path: Path, store: Store) -> None:
-    if path.resolve().is_relative_to(store.root.resolve()):
+    # Not resolve(), which raises for a link that points at itself.
+    if Path(os.path.realpath(path)).is_relative_to(os.path.realpath(store.root)):
         raise UsageError(
             "the input lies inside the store.",
             todo="Redact from where the footage was downloaded to, into another folder.",

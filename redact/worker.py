@@ -29,7 +29,7 @@ from redact.policy import Policy
 
 COMMAND = (sys.executable, "-m", "redact.worker")
 
-_STORE_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS)
+_STORE_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
 
 START_SECONDS = 180.0
 """A child may take so long to open its models."""
@@ -82,7 +82,10 @@ class Worker:
         """
         self.start()
         assert self._pipe is not None
-        self._pipe.send(Job(method=method, arguments=arguments))
+        try:
+            self._pipe.send(Job(method=method, arguments=arguments))
+        except ConnectionError as error:
+            raise self._died() from error
         return self._answer(progress, seconds)
 
     def close(self) -> None:
@@ -157,7 +160,7 @@ def _outcome(pipeline: Pipeline, job: Job, pipe: Connection) -> tuple[str, Any]:
         return "failed", error
     except OSError as error:
         if error.errno not in _STORE_FAULTS:
-            return "failed", _fault(error)
+            return "failed", fault(error)
         return "failed", StoreError(
             f"the output could not be written ({os.strerror(error.errno or 0)}).",
             todo="Make room (or mend the disk) and run again: finished clips are not done again.",
@@ -169,10 +172,10 @@ def _outcome(pipeline: Pipeline, job: Job, pipe: Connection) -> tuple[str, Any]:
             reason=Reason.MEMORY,
         )
     except Exception as error:  # noqa: BLE001  # becomes a held clip
-        return "failed", _fault(error)
+        return "failed", fault(error)
 
 
-def _fault(error: Exception) -> RedactError:
+def fault(error: Exception) -> RedactError:
     """An error that nobody foresaw: its type and place, but not its text, which may quote media."""
     place = traceback.extract_tb(error.__traceback__)[-1]
     return RedactError(

@@ -4,24 +4,51 @@ from __future__ import annotations
 
 import json
 import sys
+from io import TextIOWrapper
 from typing import Any
 
 import click
 
-from redact.errors import RedactError
+from redact.errors import RedactError, printable
 from redact.version import __version__
+
+JSON = "redact.json"
+"""Where a context keeps whether --json was given."""
+
+
+def say(text: str, *, err: bool = False) -> None:
+    """Lines for people, without what a terminal would obey or could not show."""
+    click.echo("\n".join(printable(line) for line in text.split("\n")), err=err)
+
+
+def of_error(error: RedactError) -> dict[str, Any]:
+    """An error for machines."""
+    return {
+        "reason": str(error.reason),
+        "error": error.what,
+        "means": error.means,
+        "todo": error.todo,
+        "exit_code": error.exit_code,
+    }
 
 
 class Commands(click.Group):
     """Turns a RedactError into one clear message on stderr and its exit code."""
 
+    def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
+        context.meta[JSON] = "--json" in args
+        return super().parse_args(context, args)
+
     def invoke(self, context: click.Context) -> Any:
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, TextIOWrapper):  # a terminal that can't show "×" is no error
+                stream.reconfigure(errors="backslashreplace")
         try:
             return super().invoke(context)
         except RedactError as error:
-            click.echo(f"redact: {error}", err=True)
-            if "--json" in sys.argv:
-                click.echo(json.dumps({"error": error.what, "reason": str(error.reason)}))
+            say(f"redact: {error}", err=True)
+            if context.meta[JSON]:
+                click.echo(json.dumps(of_error(error)))
             context.exit(error.exit_code)
         except KeyboardInterrupt:
             click.echo("redact: stopped. What was published is whole and recorded.", err=True)

@@ -13,8 +13,9 @@ from tqdm import tqdm
 
 from redact import plan as plans
 from redact.batch import Inputs, exit_code, expand, run_all
-from redact.cli import main
-from redact.errors import ResidualError
+from redact.cli import main, of_error, say
+from redact.errors import ResidualError, printable
+from redact.media.source import shown
 from redact.policy import NAMED, Policy
 from redact.record import removed_from
 from redact.redactor import Redactor, Result, Status
@@ -71,8 +72,7 @@ def run(
     """
     chosen = Policy.load(policy)
     found = expand(inputs)
-    with Bar(found) as bar:
-        opened = Store(store)
+    with Bar(found) as bar, Store(store) as opened:
         results = []
         for result in run_all(
             found.paths, opened, chosen, device=device, workers=workers, watch=bar.watch
@@ -102,9 +102,9 @@ def plan(source: Path, output: Path, policy: str, device: str, as_json: bool) ->
         made = redactor.plan(source, progress=bar.watch)
     output.write_text(made.to_json(), encoding="utf-8")
     if as_json:
-        click.echo(json.dumps({"plan": str(output), "removed": removed_from(made)}))
+        click.echo(json.dumps({"plan": printable(output), "removed": removed_from(made)}))
     else:
-        click.echo(f"{output}: {_words(removed_from(made))}")
+        say(f"{printable(output)}: {_words(removed_from(made))}")
 
 
 @main.command()
@@ -132,7 +132,7 @@ def apply(
     made = plans.read(plan_file)
     with Redactor(policy, device=device) as redactor, Share(source) as bar:
         result = redactor.apply(source, made, store, trust_plan=trust_plan, progress=bar.watch)
-    click.echo(json.dumps(as_value(result)) if as_json else as_line(result))
+    say(json.dumps(as_value(result)) if as_json else as_line(result))
 
 
 @main.command()
@@ -157,8 +157,8 @@ def check(files: tuple[Path, ...], policy: str, device: str, as_json: bool) -> N
             counts |= {str(kind): count for kind, count in verdict.strip.items()}
             counts = {kind: count for kind, count in counts.items() if count}
             found += sum(counts.values())
-            value = {"file": str(path), "found": counts, "clean": not counts}
-            click.echo(json.dumps(value) if as_json else f"{path}: {_words(counts)}")
+            value = {"file": printable(path), "found": counts, "clean": not counts}
+            say(json.dumps(value) if as_json else f"{printable(path)}: {_words(counts)}")
     if found:
         raise ResidualError(
             f"{found} things can still be found in what was checked.", means="No file was changed."
@@ -204,7 +204,7 @@ class Bar:
     def print(self, line: str) -> None:
         """A result on stdout, above the bar."""
         self._bar.clear()
-        click.echo(line)
+        say(line)
         self._bar.refresh()
 
     def _describe(self, clips: int) -> None:
@@ -218,7 +218,9 @@ class Share:
     """Progress of one clip on stderr."""
 
     def __init__(self, path: Path) -> None:
-        self._bar = tqdm(total=100, desc=path.name, bar_format="{desc}: {percentage:3.0f}% |{bar}|")
+        self._bar = tqdm(
+            total=100, desc=shown(path), bar_format="{desc}: {percentage:3.0f}% |{bar}|"
+        )
 
     def __enter__(self) -> Share:
         return self
@@ -233,25 +235,26 @@ class Share:
 def as_value(result: Result) -> dict[str, Any]:
     """A result for machines."""
     value: dict[str, Any] = {
-        "input": str(result.source),
+        "input": printable(result.source),
         "status": str(result.status),
-        "output": str(result.output) if result.output else None,
+        "output": printable(result.output) if result.output else None,
         "record": result.record,
         "removed": result.removed,
         "seconds": round(result.seconds, 3),
     }
     if result.error is not None:
-        value |= {"reason": str(result.error.reason), "error": result.error.what}
-        value |= {"exit_code": result.error.exit_code}
+        value |= of_error(result.error)
     return value
 
 
 def as_line(result: Result) -> str:
     """A result for people."""
+    source = printable(result.source)
     if result.error is not None:
-        return f"{result.source}: held ({result.error.reason})\n  {result.error}"
+        return f"{source}: held ({result.error.reason})\n  {result.error}"
     again = " (already there)" if result.status is Status.ALREADY else ""
-    return f"{result.source} -> {result.output}{again}\n  removed: {_words(result.removed)}"
+    output = printable(result.output or "")
+    return f"{source} -> {output}{again}\n  removed: {_words(result.removed)}"
 
 
 def _totals(results: Iterable[Result], inputs: Inputs, seconds: float) -> dict[str, Any]:
@@ -268,10 +271,11 @@ def _totals(results: Iterable[Result], inputs: Inputs, seconds: float) -> dict[s
 
 
 def _print_totals(totals: dict[str, Any], store: Path) -> None:
-    click.echo(
+    say(
         f"{totals['published']} published, {totals['already']} already there, "
         f"{totals['held']} held; {totals['footage_seconds']:.1f} s of footage in "
-        f"{totals['seconds']:.1f} s ({totals['times_real_time']:.2f} × real time). Store: {store}"
+        f"{totals['seconds']:.1f} s ({totals['times_real_time']:.2f} × real time). Store: "
+        f"{printable(store)}"
     )
     if totals["ignored"]:
         click.echo(f"{totals['ignored']} files of the folders are not media and were left alone.")

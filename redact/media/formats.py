@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from pathlib import Path
 
 from redact.errors import InputError, Reason
@@ -89,11 +90,19 @@ def container_of(path: Path, name: str) -> str:
 
 def _first_bytes(path: Path, name: str) -> bytes:
     try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise InputError(
+                f"{name}: not a file but a folder, a pipe or a device.",
+                todo="Leave it out.",
+                reason=Reason.UNSUPPORTED,
+            )
         with path.open("rb") as file:
             return file.read(_HEAD)
     except PermissionError as error:
         raise InputError(
-            f"{name}: no permission to read the file.", reason=Reason.NO_PERMISSION
+            f"{name}: no permission to read the file.",
+            todo="Let the user that runs redact read it, or leave it out.",
+            reason=Reason.NO_PERMISSION,
         ) from error
     except OSError as error:
         raise InputError(f"{name}: the file can't be read.", reason=Reason.CORRUPT) from error

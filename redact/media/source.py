@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any, BinaryIO
 import av
 from av.error import FFmpegError
 
-from redact.errors import InputError, Reason
+from redact.errors import InputError, Reason, printable
 from redact.media.formats import DEMUXERS
 
 
@@ -23,9 +22,8 @@ class _Nameless:
 
 
 def shown(path: Path) -> str:
-    """The file's name for a message, on one line, whatever bytes it holds."""
-    text = os.fsencode(path.name).decode("utf-8", "backslashreplace")
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    """The file's name for a message."""
+    return printable(path.name)
 
 
 @contextmanager
