@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from redact.detectors import lexicon
 from redact.detectors.alike import everywhere
+from redact.detectors.context import take_in_titles
 from redact.detectors.names import NameDetector, name_spans
 from redact.detectors.persons import PersonFinder, _batches, grow, judge, runs
 from redact.detectors.speech import Transcript, Word
@@ -34,6 +35,7 @@ def names_by_rules(heard):
     scores = judge(tokens, set())
     grow(tokens, scores)
     everywhere(tokens, scores)
+    take_in_titles(tokens, scores)
     return [token.core for token, score in zip(tokens, scores, strict=True) if score]
 
 
@@ -49,11 +51,27 @@ def names_by_rules(heard):
         ("I'm Grace and I am late.", "Grace"),
         ("A cat named Tibbles sat down.", "Tibbles"),
         # titles, also before what can't be a name
-        ("Then Mr. kneeled said no.", "kneeled"),
-        ("We met Mrs. Dalloway-Finch.", "Dalloway-Finch"),
-        ("She thanked Professor Byte.", "Byte"),
+        ("Then Mr. kneeled said no.", "Mr kneeled"),
+        ("We met Mrs. Dalloway-Finch.", "Mrs Dalloway-Finch"),
+        ("She thanked Professor Byte.", "Professor Byte"),
         ("The doctor said so.", ""),
-        ("It was Sir Humphrey Poole.", "Humphrey Poole"),
+        ("The Doctor, Byte said, was out.", "Byte"),
+        ("It was Sir Humphrey Poole.", "Sir Humphrey Poole"),
+        ("We saw Professor Doctor Byte.", "Professor Doctor Byte"),
+        # whom somebody is to somebody
+        ("I know her brother Tin well.", "Tin"),
+        ("We like his teacher, Forest, a lot.", "Forest"),
+        ("Then Anna's wife chitty came.", "Anna chitty"),
+        ("Then his wife kneeled and sighed.", ""),
+        ("Her neighbour lives in Paris.", ""),
+        ("His brother works near the river.", ""),
+        ("The boss from Germany came.", ""),
+        # spoken to, or of
+        ("Have you met Forest and Tin?", "Forest and Tin"),
+        ("Do you know Forest?", "Forest"),
+        ("Do you know Germany?", ""),
+        ("I spoke to Forest about English.", "Forest"),
+        ("We know that Monday is near.", ""),
         # names that are words
         ("Then Rose and Mark left with Chase.", "Rose and Mark Chase"),
         ("The rose will mark the hope.", ""),

@@ -11,6 +11,7 @@ import spacy
 
 from redact.detectors import lexicon
 from redact.detectors.alike import everywhere
+from redact.detectors.context import elsewhere, follows, introduced, spoken_to, take_in_titles
 from redact.detectors.speech import Word, without_text
 from redact.detectors.tokens import UNSURE, USUAL, Token, Tokens, tokens_of
 from redact.errors import DetectorError
@@ -54,6 +55,7 @@ class PersonFinder:
         scores = judge(tokens, self._entities(tokens))
         grow(tokens, scores)
         everywhere(tokens, scores)
+        take_in_titles(tokens, scores)
         return scores
 
     def _entities(self, tokens: Tokens) -> set[int]:
@@ -102,11 +104,11 @@ def judge(tokens: Tokens, entities: set[int]) -> list[float]:
                 scores[letter] = 0.8
         if token.excluded:
             continue
-        if index in entities and token.capital and not _elsewhere(tokens, index):
+        if index in entities and token.capital and not elsewhere(tokens, index):
             scores[index] = 0.85
-        if _introduced(tokens, index):
+        if introduced(tokens, index):
             scores[index] = 0.95
-        elif not _elsewhere(tokens, index):
+        elif not elsewhere(tokens, index):
             scores[index] = max(scores[index], _looks_like_a_name(tokens, index))
     return scores
 
@@ -126,7 +128,7 @@ def _looks_like_a_name(tokens: Tokens, index: int) -> float:
         return 0.0
     if token.frequency < RARE or (token.last_name and token.frequency < USUAL):
         return 0.6
-    named = _follows(tokens, index, ["by"]) or token.possessive
+    named = follows(tokens, index, ["by"]) or token.possessive
     return 0.4 if named or token.probability < HALF_SURE else 0.0
 
 
@@ -160,7 +162,8 @@ def _doubtful(tokens: Tokens, index: int) -> float:
         token.frequency < 4.0 or any(_guessed(other) for other in _beside(tokens, index))
     ):
         return 0.3
-    likely = any(_follows(tokens, index, [word]) for word in ("by", "and", "with", "dear"))
+    likely = any(follows(tokens, index, [word]) for word in ("by", "and", "with"))
+    likely = likely or spoken_to(tokens, index)
     if token.possessive and token.frequency < 4.0:
         return 0.3
     return 0.3 if likely and token.frequency < 4.0 else 0.0
@@ -174,43 +177,6 @@ def _guessed(token: Token) -> bool:
 def _beside(tokens: Tokens, index: int) -> list[Token]:
     """The neighbours of a word: a misheard name often becomes several ordinary words."""
     return [*tokens[max(0, index - 1) : index], *tokens[index + 1 : index + 2]]
-
-
-def _introduced(tokens: Tokens, index: int) -> bool:
-    """After a title or an introduction."""
-    token = tokens[index]
-    title = tokens[index - 1].lower if index and not tokens[index - 1].ends else ""
-    if title in lexicon.TITLES or (token.capital and title in lexicon.WEAK_TITLES):
-        return True
-    if any(_follows(tokens, index, phrase) for phrase in lexicon.INTRODUCTIONS):
-        return True
-    greeted = any(_follows(tokens, index, phrase) for phrase in lexicon.GREETINGS)
-    named = token.capital or (token.first_name and token.frequency < USUAL)
-    return greeted and named and not token.starts and not (token.place or token.acronym)
-
-
-def _follows(tokens: Tokens, index: int, phrase: Sequence[str]) -> bool:
-    """Whether the words before `index` are `phrase`."""
-    before = tokens[max(0, index - len(phrase)) : index]
-    return [token.spoken for token in before] == list(phrase)
-
-
-def _elsewhere(tokens: Tokens, index: int) -> bool:
-    """Whether the sentence says that this is a place, a street, a firm."""
-    token = tokens[index]
-    before = tokens[index - 1] if index and not token.starts else None
-    after = tokens[index + 1] if index + 1 < len(tokens) and not token.ends else None
-    if after and after.capital and after.lower in lexicon.SUFFIXES:
-        return True
-    if token.only_place:
-        return True
-    if before is None:
-        return False
-    if token.lower in lexicon.SUFFIXES and before.capital and not before.ends:
-        return True
-    if token.place and before.lower in lexicon.LOCATIVES:
-        return True
-    return token.place and before.capital and before.lower in lexicon.PLACE_HEADS
 
 
 def _spelled(tokens: Tokens, index: int) -> int:

@@ -1,0 +1,129 @@
+"""What the words around a word say of it: introduced, related, spoken to; or a place, a firm."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from redact.detectors import lexicon
+from redact.detectors.tokens import UNSURE, USUAL, Tokens
+
+
+def _listed(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
+# "My brother Chidi", "his teacher, Ramirez": whom somebody is to somebody.
+RELATIONS = _listed(
+    "brother brothers sister sisters mother mom mum mommy mummy father dad daddy son sons daughter"
+    " daughters wife husband spouse partner fiance fiancee girlfriend boyfriend uncle aunt auntie"
+    " cousin cousins nephew niece grandson granddaughter grandmother grandfather grandma grandpa"
+    " stepmother stepfather stepbrother stepsister godmother godfather twin baby friend friends"
+    " colleague colleagues coworker co-worker boss manager supervisor assistant secretary"
+    " neighbour neighbor neighbours neighbors teacher tutor professor student pupil classmate"
+    " roommate flatmate housemate landlord landlady doctor dentist nurse therapist lawyer agent"
+    " guest host hostess client customer patient coach trainer babysitter nanny driver"
+)
+OWNERS = _listed("my your his her our their")
+# A capitalised word after these is a name unless a list says otherwise; with doubt, any word.
+SPOKEN_TO = tuple(
+    phrase.split()
+    for phrase in (
+        "met",
+        "know",
+        "knew",
+        "remember",
+        "thank",
+        "thanked",
+        "invite",
+        "invited",
+        "called",
+        "speak to",
+        "speak with",
+        "spoke to",
+        "spoke with",
+        "speaking to",
+        "talk to",
+        "talk with",
+        "talked to",
+        "talked with",
+        "talking to",
+        "talking with",
+        "heard from",
+        "married",
+        "marry",
+    )
+)
+FORMS = ("ly", "ing", "ed", "s")
+"""Endings of verbs and adverbs: "my brother kneeled" names nobody."""
+RARE_HERE = 3.0
+"""Frequency below which a word in lower case after "my brother" stands for his name."""
+
+
+def follows(tokens: Tokens, index: int, phrase: Sequence[str]) -> bool:
+    """Whether the words before `index` are `phrase`."""
+    before = tokens[max(0, index - len(phrase)) : index]
+    return [token.spoken for token in before] == list(phrase)
+
+
+def introduced(tokens: Tokens, index: int) -> bool:
+    """After a title, an introduction, a greeting, or the word for whom it is."""
+    token = tokens[index]
+    title = tokens[index - 1].lower if index and not tokens[index - 1].ends else ""
+    if title in lexicon.TITLES or (token.capital and title in lexicon.WEAK_TITLES):
+        return True
+    if any(follows(tokens, index, phrase) for phrase in lexicon.INTRODUCTIONS):
+        return True
+    if token.starts or token.place or token.acronym:
+        return False
+    if related(tokens, index):
+        return True
+    named = token.capital or (token.first_name and token.frequency < USUAL)
+    return named and spoken_to(tokens, index)
+
+
+def spoken_to(tokens: Tokens, index: int) -> bool:
+    """After a greeting, or a verb whose object is a person more often than not."""
+    phrases = (*lexicon.GREETINGS, *SPOKEN_TO)
+    return any(follows(tokens, index, phrase) for phrase in phrases)
+
+
+def related(tokens: Tokens, index: int) -> bool:
+    """After the word for a relation: with a capital, or a word too rare or unsure to be another."""
+    token = tokens[index]
+    before = tokens[index - 1] if index else None
+    if before is None or before.spoken not in RELATIONS or token.starts:
+        return False
+    if token.capital:
+        return True
+    owned = index > 1 and (tokens[index - 2].lower in OWNERS or tokens[index - 2].possessive)
+    if not owned or before.ends or token.lower.endswith(FORMS):
+        return False
+    return token.frequency < RARE_HERE or (token.probability < UNSURE and token.frequency < USUAL)
+
+
+def elsewhere(tokens: Tokens, index: int) -> bool:
+    """Whether the sentence says that this is a place, a street, a firm."""
+    token = tokens[index]
+    before = tokens[index - 1] if index and not token.starts else None
+    after = tokens[index + 1] if index + 1 < len(tokens) and not token.ends else None
+    if after and after.capital and after.lower in lexicon.SUFFIXES:
+        return True
+    if token.only_place:
+        return True
+    if before is None:
+        return False
+    if token.lower in lexicon.SUFFIXES and before.capital and not before.ends:
+        return True
+    if token.place and before.lower in lexicon.LOCATIVES:
+        return True
+    return token.place and before.capital and before.lower in lexicon.PLACE_HEADS
+
+
+def take_in_titles(tokens: Tokens, scores: list[float]) -> None:
+    """A title is part of the name after it, in place: "Mister" or "Doctor" tells who it was."""
+    for index in reversed(range(len(tokens) - 1)):
+        token, after = tokens[index], tokens[index + 1]
+        title = token.lower in lexicon.TITLES
+        title = title or (token.capital and token.lower in lexicon.WEAK_TITLES)
+        if title and scores[index + 1] and not (scores[index] or token.ends or after.starts):
+            scores[index] = scores[index + 1]
