@@ -1,6 +1,7 @@
 """Stills: the coded picture stays bit for bit, or all of it but what was covered."""
 
 import functools
+import struct
 import zlib
 
 import av
@@ -344,3 +345,13 @@ def test_a_second_picture_behind_a_jpeg_does_not_keep_it_from_being_looked_at(tm
     clip = probe(two, Limits())
     (frame,) = frames(clip)
     assert (frame.width, frame.height, clip.picture.frames) == (96, 64, 1)
+
+
+def test_a_still_that_is_shown_turned_says_so(tmp_path):
+    path = tmp_path / "turned.jpg"
+    cv2.imwrite(str(path), np.full((64, 96, 3), 90, np.uint8))
+    block = b"Exif\0\0" + orientation.minimal(6)  # to be turned clockwise
+    jpeg = path.read_bytes()
+    path.write_bytes(jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(block) + 2) + block + jpeg[2:])
+    (frame,) = frames(probe(path, Limits()))
+    assert frame.turns == 3
