@@ -42,8 +42,8 @@ class FakeWhisper:
         self.model = SimpleNamespace(is_multilingual=multilingual)
         self.calls = []
 
-    def detect_language(self, *, audio):
-        return (*self.language, [])
+    def tell_language(self, _sound):
+        return self.language
 
     def transcribe(self, sound, **options):
         self.calls.append((sound, options))
@@ -141,8 +141,8 @@ def test_language(monkeypatch, language, multilingual, probability, covered, tol
 
 def test_one_passage_in_another_language_uncovers_the_clip(monkeypatch):
     fake = FakeWhisper([said((" yes", 0.0, 3.0, 0.9))])
-    languages = iter([("en", 0.9, []), ("de", 0.9, [])])
-    fake.detect_language = lambda **_: next(languages)
+    languages = iter([("en", 0.9), ("de", 0.9)])
+    fake.tell_language = lambda _: next(languages)
     heard = recogniser(monkeypatch, fake, (0.0, 3.0), (60.0, 64.0)).listen(sound(70))
     assert (heard.covered, heard.language) == (False, "de")
 

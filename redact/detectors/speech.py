@@ -11,10 +11,10 @@ from typing import Any, TypeVar
 
 import ctranslate2  # type: ignore[import-untyped]
 import numpy as np
-from faster_whisper import WhisperModel
 from numpy.typing import NDArray
 
 from redact.detectors.voice import RATE, Stretch, find_voice, joined, outside, passages
+from redact.detectors.whisper import Whisper
 from redact.errors import DetectorError
 
 T = TypeVar("T")
@@ -112,7 +112,7 @@ class Recogniser:
         if not (folder / "tokenizer.json").is_file():  # else it would be fetched from a network
             raise DetectorError(f"the speech model in {folder} has no tokenizer.json.")
         try:
-            self._model = WhisperModel(
+            self._model = Whisper(
                 str(folder),
                 device=device,
                 compute_type="int8" if device == "cpu" else "float16",
@@ -176,11 +176,11 @@ class Recogniser:
         if not self._model.model.is_multilingual:
             return UNDETERMINED, False  # an English-only model calls everything English
         sound, start = _cut(samples, part, setting)
-        language, probability, _ = without_text(
+        language, probability = without_text(
             f"the language of the sound from {start:.1f} s on could not be told",
-            lambda: self._model.detect_language(audio=sound),
+            lambda: self._model.tell_language(sound),
         )
-        return str(language), probability >= SURE_LANGUAGE
+        return language, probability >= SURE_LANGUAGE
 
     def _put_into_words(
         self, samples: NDArray[np.float32], part: Stretch, setting: Setting

@@ -1,0 +1,78 @@
+"""One run of the encoder for the language and the words of a passage, and never another's."""
+
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from redact.detectors.voice import RATE
+from redact.detectors.whisper import Whisper
+
+
+class Model:
+    """Numbers the runs of its encoder; hears French in whatever was encoded."""
+
+    device, device_index = "cpu", [0]
+
+    def __init__(self):
+        self.runs = count()
+
+    def encode(self, _features, *, to_cpu):
+        return next(self.runs)
+
+    def detect_language(self, _output):
+        return [[("<|fr|>", 0.7), ("<|en|>", 0.3)]]
+
+
+def features_of(sound):
+    """As faster-whisper makes them: 80 x hundredths of a second, and one more frame."""
+    return np.resize(np.float32(sound[::160]), (80, len(sound) // 160 + 1))
+
+
+@pytest.fixture
+def whisper():
+    made = Whisper.__new__(Whisper)
+    made.model, made.feature_extractor = Model(), features_of
+    return made
+
+
+def passage(level, seconds=5):
+    return np.full(seconds * RATE, level, np.float32)
+
+
+def as_transcribed(sound):
+    """The features of the first window, as `transcribe` cuts and pads them."""
+    cut = features_of(sound)[:, :-1]
+    return np.pad(cut, ((0, 0), (0, 3000 - cut.shape[1])))
+
+
+def test_language_and_words_share_one_run(whisper):
+    assert whisper.tell_language(passage(0.1)) == ("fr", 0.7)
+    assert whisper.encode(as_transcribed(passage(0.1))) == 0
+
+
+@pytest.mark.parametrize("other", [passage(0.2), passage(0.1, 4)], ids=["sound", "length"])
+def test_another_passage_is_encoded_for_itself(whisper, other):
+    whisper.tell_language(passage(0.1))
+    assert whisper.encode(as_transcribed(other)) == 1
+
+
+def test_nothing_is_kept_once_it_was_used(whisper):
+    whisper.tell_language(passage(0.1))
+    assert whisper.encode(as_transcribed(passage(0.1))) == 0
+    assert whisper.encode(as_transcribed(passage(0.1))) == 1
+
+
+@pytest.mark.weights
+@pytest.mark.slow
+def test_faster_whisper_asks_for_what_was_told(models: Path):
+    """Its `transcribe` has to cut the features as we do, or nothing is saved."""
+    made = Whisper(str(models / "speech"), device="cpu", compute_type="int8", cpu_threads=1)
+    sound = (0.1 * np.sin(np.arange(3 * RATE) / 12)).astype(np.float32)
+    made.tell_language(sound)
+    told, asked = made._told[1], []
+    encode = made.encode
+    made.encode = lambda features: asked.append(encode(features)) or asked[-1]
+    list(made.transcribe(sound, language="en", temperature=0.0)[0])
+    assert asked[0] is told
