@@ -67,6 +67,8 @@ def _check_clock(clip: Clip) -> None:
 
 
 def _translated(clip: Clip, error: BaseException) -> BaseException:
+    if isinstance(error, FFmpegError) and isinstance(error.__context__, OSError):
+        error = error.__context__  # closing after a write that failed says less than that write
     if isinstance(error, OSError) and error.errno is not None and error.errno < 200:
         what = os.strerror(error.errno)
         return StoreError(f"{clip.name}: its redacted copy can't be written ({what}).")
