@@ -23,7 +23,12 @@ _CANCELLED = 0.1
 """Channels whose mean keeps less than this share of the louder one's energy are heard one by one:
 a word in opposite phase, or in one channel of many, is gone in the mean."""
 _AUDIBLE = 1e-4
-"""Root mean square below which there is nothing to hear (-80 dB)."""
+"""What stays below has nothing to hear (-80 dB)."""
+_OVERLAP_SECONDS = Fraction(1, 10)
+"""Sound at a time that has sound already is cut off, up to so much at once: no word is as short.
+Beyond that, what nobody listened to would go over with the packets that hold it."""
+_DRIFT = Fraction(1, 1000)
+"""The share of a stream that may overlap for ever: a recorder's two clocks differ by less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +65,8 @@ def sound(clip: Clip, stream: SoundStream) -> list[Sound]:
     if not cancels:
         return [ear]
     ears = [_heard(clip, stream, channel) for channel in range(stream.channels)]
-    return [ear for ear in ears if _rms(ear.samples) > _AUDIBLE] or ears[:1]
+    # By its loudest sample: the mean of a long stream hides a word.
+    return [ear for ear in ears if np.abs(ear.samples).max(initial=0) > _AUDIBLE] or ears[:1]
 
 
 def _mixed(clip: Clip, stream: SoundStream) -> tuple[Sound, bool]:
@@ -125,9 +131,10 @@ def blocks(clip: Clip, stream: SoundStream) -> Iterator[Block]:
 
     Gaps in the timestamps come as silence, at most a second a block; what overlaps is cut off.
     A codec's run-up and what an edit list hides do not come. Raises InputError where the sound
-    does not decode, or changes its rate or its channels.
+    does not decode, changes its rate or its channels, or overlaps itself by more than a moment.
     """
     position: Fraction | None = None
+    overlap = Fraction(0)
     form: tuple[int, int] | None = None
     for frame in _decoded(clip, stream):
         samples = _float(frame)
@@ -146,10 +153,22 @@ def blocks(clip: Clip, stream: SoundStream) -> Iterator[Block]:
         if gap > 0:
             yield from silence(gap, Block(samples, position, rate, frame.layout))
             position += gap
+        overlap = max(overlap - samples.shape[1] * _DRIFT, Fraction(0))
+        overlap += min(max(-gap, 0), samples.shape[1])
+        if overlap > _OVERLAP_SECONDS * rate:
+            raise _overlaps(clip, stream, start / rate)
         samples = samples[:, max(-gap, 0) :]
         if samples.size:
             yield Block(samples, position, rate, frame.layout)
             position += samples.shape[1]
+
+
+def _overlaps(clip: Clip, stream: SoundStream, seconds: Fraction) -> InputError:
+    return InputError(
+        f"{clip.name}: sound track {stream.index} overlaps itself at {float(seconds):.3f} s.",
+        todo="Give its sound new times first (ffmpeg -i IN -c:v copy -af asetpts=N/SR/TB OUT).",
+        reason=Reason.UNSUPPORTED,
+    )
 
 
 def silence(count: int, like: Block) -> Iterator[Block]:

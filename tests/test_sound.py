@@ -1,0 +1,71 @@
+"""That nothing of a sound stream goes unheard."""
+
+import av
+import numpy as np
+import pytest
+
+from redact.errors import InputError, Reason
+from redact.media.probe import probe
+from redact.media.sound import blocks, sound
+from redact.policy import Limits
+from tests.media_maker import MUXERS, Voice, make_clip
+
+RATE = 8_000
+
+
+def with_times(path, source, change):
+    """A copy of the sound in `source` whose packets have the times `change(time)`."""
+    with (
+        av.open(str(source)) as before,
+        path.open("wb") as file,
+        av.open(file, "w", format=MUXERS[path.suffix]) as output,
+    ):
+        track = before.streams.audio[0]
+        made = output.add_stream_from_template(track)
+        for packet in (one for one in before.demux(track) if one.size):
+            packet.pts = packet.dts = change(packet.pts)
+            packet.stream = made
+            output.mux(packet)
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".ts", ".mp4"])
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+def test_sound_that_overlaps_itself_is_refused(tmp_path, suffix, share):
+    """A player plays all of it; who goes by the times would hear a part."""
+    source = make_clip(tmp_path / f"in{suffix}", None, [Voice(seconds=3)])
+    path = with_times(tmp_path / f"out{suffix}", source, lambda time: int(max(time, 0) * share))
+    clip = probe(path, Limits())
+    with pytest.raises(InputError, match="overlaps itself") as caught:
+        list(blocks(clip, clip.sound[0]))
+    assert caught.value.reason is Reason.UNSUPPORTED
+
+
+def test_a_stretch_that_is_told_twice_is_refused_however_late(tmp_path):
+    source = make_clip(tmp_path / "in.mkv", None, [Voice(codec="pcm_s16le", seconds=9)])
+    path = with_times(
+        tmp_path / "out.mkv", source, lambda time: time if time < 7000 else max(7000, time - 300)
+    )
+    clip = probe(path, Limits())
+    with pytest.raises(InputError, match="overlaps itself"):
+        list(blocks(clip, clip.sound[0]))
+
+
+def test_clocks_that_drift_apart_are_no_overlap_that_matters(tmp_path):
+    source = make_clip(tmp_path / "in.mkv", None, [Voice(codec="pcm_s16le", seconds=60)])
+    path = with_times(tmp_path / "out.mkv", source, lambda time: int(time * 0.9992))
+    clip = probe(path, Limits())
+    heard = sum(block.samples.shape[1] for block in blocks(clip, clip.sound[0]))
+    assert heard / 48_000 == pytest.approx(60 * 0.9992, abs=0.05)
+
+
+def test_one_short_word_in_a_channel_of_a_long_stream_is_heard(tmp_path):
+    """In the mean of all its samples that channel is as quiet as nothing."""
+    samples = np.zeros((6, 120 * RATE), np.float32)
+    samples[2, :2000] = 0.001 * np.sin(np.arange(2000) * 0.3)
+    samples[0, 3 * RATE : 4 * RATE] = 0.3 * np.sin(np.arange(RATE) * 0.2)
+    voice = Voice(codec="pcm_s16le", rate=RATE, samples=samples, layout="5.1")
+    clip = probe(make_clip(tmp_path / "in.wav", None, [voice]), Limits())
+    ears = sound(clip, clip.sound[0])
+    assert len(ears) == 2
+    assert max(np.abs(ear.samples[:4000]).max() for ear in ears) > 0.0009
