@@ -6,9 +6,10 @@ import pytest
 
 from redact.errors import InputError, Reason
 from redact.media.probe import probe
+from redact.media.render import render
 from redact.media.sound import blocks, sound
-from redact.policy import Limits
-from tests.media_maker import MUXERS, Voice, make_clip
+from redact.policy import Encoding, Limits
+from tests.media_maker import MUXERS, Voice, make_clip, packet_hashes
 
 RATE = 8_000
 
@@ -69,3 +70,41 @@ def test_one_short_word_in_a_channel_of_a_long_stream_is_heard(tmp_path):
     ears = sound(clip, clip.sound[0])
     assert len(ears) == 2
     assert max(np.abs(ear.samples[:4000]).max() for ear in ears) > 0.0009
+
+
+def test_what_a_long_run_up_hides_does_not_go_over(tmp_path):
+    """Two seconds that a player skips, because the file calls them the codec's own."""
+    path = make_clip(tmp_path / "in.mkv", None, [Voice(codec="libopus", seconds=4)])
+    data = path.read_bytes()
+    at = data.index(b"\x56\xaa\x83")  # CodecDelay, and SeekPreRoll behind it
+    assert data[at + 6 : at + 9] == b"\x56\xbb\x84"
+    delay = b"\x56\xaa\x88" + (2_000_000_000).to_bytes(8, "big") + b"\xec\x80"
+    path.write_bytes(data[:at] + delay + data[at + len(delay) :])
+    clip = probe(path, Limits())
+    assert clip.sound[0].hidden
+
+    target = tmp_path / "out.mkv"
+    render(clip, target, encoding=Encoding(), picture=None, sound={}, progress=lambda _: None)
+
+    assert len(packet_hashes(target, "audio")[0]) <= len(packet_hashes(path, "audio")[0]) // 2 + 2
+    result = probe(target, Limits())
+    assert not result.sound[0].hidden
+    (before,), (after,) = sound(clip, clip.sound[0]), sound(result, result.sound[0])
+    assert abs(len(before.samples) - len(after.samples)) < 400
+    assert before.start_us == pytest.approx(after.start_us, abs=2_000)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "codec", "rate"),
+    [
+        (".mp4", "aac", 16_000),
+        (".m4a", "aac", 44_100),
+        (".ogg", "libopus", 48_000),
+        (".webm", "libopus", 48_000),
+        (".mp3", "libmp3lame", 16_000),
+        (".ogg", "vorbis", 44_100),
+    ],
+)
+def test_a_codecs_own_run_up_hides_nothing(tmp_path, suffix, codec, rate):
+    path = make_clip(tmp_path / f"in{suffix}", None, [Voice(codec=codec, rate=rate, seconds=2.03)])
+    assert not probe(path, Limits()).sound[0].hidden

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -41,6 +42,14 @@ def duration_of(packet: Any) -> int:
     return duration if 0 <= duration < 2**31 else 0
 
 
+def trimmed(packet: Any) -> tuple[int, int]:
+    """How many samples of the packet's sound a decoder drops, at its start and at its end."""
+    if not packet.has_sidedata("skip_samples"):
+        return 0, 0
+    start, end = struct.unpack_from("<II", bytes(packet.get_sidedata("skip_samples")))
+    return start, end
+
+
 def at(packet: Any) -> str:
     """Which packet, for a message."""
     time = packet.pts if packet.pts is not None else packet.dts
@@ -55,6 +64,8 @@ class Tally:
     shown: int = 0
     hidden: int = 0
     hidden_ticks: int = 0
+    trimmed_starts: int = 0  # samples of the packets that are shown
+    trimmed_ends: int = 0
     start: int | None = None
     end: int = 0
 
@@ -67,6 +78,9 @@ class Tally:
             self.hidden_ticks += duration_of(packet)
             return
         self.shown += 1
+        start, end = trimmed(packet)
+        self.trimmed_starts += start
+        self.trimmed_ends += end
         time = packet.dts if slots or packet.pts is None else packet.pts
         if time is not None:
             self.start = time if self.start is None else min(self.start, time)

@@ -23,7 +23,7 @@ from redact.policy import Limits
 from redact.types import Kind
 
 _PRIMING_SECONDS = Fraction(1, 10)
-"""What an edit list hides of sound up to here is the codec's own run-up, not a part of the clip."""
+"""What is not played of a stream's start or end up to here is the codec's own, not of the clip."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +56,7 @@ class SoundStream:
     start_us: int
     duration_us: int
     language: str  # ISO 639-2, or ""
-    hidden: bool  # an edit list hides more of it than the codec's run-up
+    hidden: bool  # more of it is not played than the codec's run-up
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -264,5 +264,9 @@ def _sound(stream: Any, tally: Tally, name: str) -> SoundStream:
         start_us=_us(start, stream),
         duration_us=_us(tally.end - start, stream),
         language=language if known else "",
-        hidden=tally.hidden_ticks * stream.time_base > _PRIMING_SECONDS,
+        hidden=max(
+            tally.hidden_ticks * stream.time_base,
+            Fraction(max(tally.trimmed_starts, tally.trimmed_ends), context.sample_rate),
+        )
+        > _PRIMING_SECONDS,
     )
