@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from redact.detectors.edges import trimmed
 from redact.detectors.persons import PersonFinder, runs
 from redact.detectors.speech import Recogniser, Word
 from redact.detectors.voice import RATE, Stretch
@@ -71,9 +72,7 @@ class NameDetector:
         """
         transcript = self._recogniser.listen(samples, again=again)
         scores = self._finder.find(transcript.words)
-        spans = name_spans(
-            transcript.words, scores, bias=self._recogniser.bias, duration=len(samples) / RATE
-        )
+        spans = name_spans(transcript.words, scores, samples, bias=self._recogniser.bias)
         return Heard(
             names=tuple(spans),
             speech=transcript.voice,
@@ -84,9 +83,14 @@ class NameDetector:
 
 
 def name_spans(
-    words: Sequence[Word], scores: Sequence[float], *, bias: tuple[float, float], duration: float
+    words: Sequence[Word],
+    scores: Sequence[float],
+    samples: NDArray[np.float32],
+    *,
+    bias: tuple[float, float],
 ) -> list[tuple[float, float, float]]:
     """Stretches (start, end, score) that hold every word with a score, padded and joined."""
+    duration = len(samples) / RATE
     found: list[tuple[float, float, float]] = []
     for first, last, score in runs(scores):
         start = min(word.start for word in words[first:last])
@@ -94,9 +98,10 @@ def name_spans(
         before = words[first - 1].end if first else 0.0
         after = words[last].start if last < len(words) else duration
         # To the neighbour's edge or by the bias, whichever is further.
-        start = min(start - bias[0], max(start - SLACK, before))
-        end = max(end + bias[1], min(end + SLACK, after))
-        found.append((max(0.0, start), min(duration, end), score))
+        padded_start = min(start - bias[0], max(start - SLACK, before))
+        padded_end = max(end + bias[1], min(end + SLACK, after))
+        padded = max(0.0, padded_start), min(duration, padded_end)
+        found.append((*trimmed(samples, (start, end), padded), score))
     return _joined(found)
 
 

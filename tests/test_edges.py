@@ -1,0 +1,70 @@
+"""Where a padded stretch ends: silence is given back, the name's own sound never."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from redact.detectors.edges import DIP_WITHIN, trimmed
+from redact.detectors.voice import RATE
+
+GENERATOR = np.random.default_rng(3)
+
+
+def sound(*parts, noise=0.0):
+    """Voice of (level, seconds) one after the other, over noise of a level."""
+    voice = [level * GENERATOR.standard_normal(round(seconds * RATE)) for level, seconds in parts]
+    whole = np.concatenate(voice)
+    return (whole + noise * GENERATOR.standard_normal(len(whole))).astype(np.float32)
+
+
+def test_silence_around_a_name_is_given_back():
+    samples = sound((0, 1.0), (0.1, 0.5), (0, 1.0))
+    start, end = trimmed(samples, (0.95, 1.4), (0.7, 1.8))
+    assert (start, end) == (pytest.approx(0.97, abs=0.011), pytest.approx(1.53, abs=0.011))
+
+
+def test_voice_around_a_name_stays_covered():
+    samples = sound((0.1, 3.0))
+    assert trimmed(samples, (1.0, 1.5), (0.9, 1.8)) == (0.9, 1.8)
+
+
+def test_a_pause_inside_a_name_stays_covered():
+    samples = sound((0, 1.0), (0.1, 0.2), (0, 0.15), (0.1, 0.4), (0, 1.0))
+    start, end = trimmed(samples, (0.98, 1.6), (0.9, 1.9))
+    assert start < 1.0
+    assert end > 1.75
+
+
+def test_a_short_closure_after_what_was_heard_stays_covered():
+    samples = sound((0.1, 1.5), (0, 0.07), (0.1, 1.0))
+    assert trimmed(samples, (1.0, 1.45), (0.9, 2.2)) == (0.9, 2.2)
+
+
+def test_a_stretch_ends_where_the_voice_falls_off_between_words():
+    samples = sound((0.1, 1.6), (0.006, 0.03), (0.1, 1.0))
+    start, end = trimmed(samples, (1.0, 1.5), (0.9, 1.75))
+    assert start == 0.9
+    assert 1.61 < end < 1.66
+
+
+def test_in_noise_nothing_is_given_back():
+    samples = sound((0, 1.0), (0.1, 0.5), (0, 1.0), noise=0.05)
+    assert trimmed(samples, (0.95, 1.4), (0.7, 1.8)) == (0.7, 1.8)
+
+
+def test_digital_silence_is_no_error():
+    assert trimmed(np.zeros(RATE, np.float32), (0.2, 0.5), (0.0, 0.9)) == (0.0, 0.9)
+
+
+seconds = st.floats(0.0, 4.0)
+
+
+@given(st.lists(seconds, min_size=4, max_size=4), st.lists(st.floats(0, 1), max_size=8))
+def test_what_was_heard_in_voice_is_never_given_back(times, levels):
+    outer, start, end, last = sorted(times)
+    samples = sound(*((level, 0.3) for level in levels), (0.1, 0.2))
+    kept = trimmed(samples, (start, end), (outer, last))
+    assert outer <= kept[0]
+    assert kept[1] <= last
+    assert kept[1] >= min(end, last - DIP_WITHIN)
