@@ -18,8 +18,9 @@ import numpy as np
 from redact.detectors.names import NameDetector
 from redact.detectors.opened import Detectors
 from redact.detectors.upright import upright
+from redact.detectors.voice import joined, outside
 from redact.errors import Reason, ResidualError
-from redact.listen import listen, span_of
+from redact.listen import listen, span_of, to_remove
 from redact.look import Looker, Schedule, ahead, look_at_picture
 from redact.media.coded import coded
 from redact.media.decode import Sound, frames, sound
@@ -35,6 +36,8 @@ TIME_TOLERANCE = Fraction(1, 1000)
 """Seconds: Matroska counts in milliseconds."""
 AROUND_SECONDS = 4.0
 """How much sound around a removed span is listened to again."""
+BEYOND_A_WORD_US = 500_000
+"""How much less than this of a found name may lie beside what was removed."""
 SILENT = 0.003
 """Root mean square of what may be left inside a silenced span by a lossy encoder."""
 
@@ -217,8 +220,10 @@ def _listen_again(
             for window in _windows(ear, cuts):
                 listened += len(window.samples) * 1_000_000 // window.rate
                 heard = detector.listen(window.samples, again=True)
-                spans = [span_of(one, window, before.index, detector.name) for one in heard.names]
-                found += [span for span in spans if not _removed(span, cuts)]
+                # The first look understood it all: what this one does not is removed.
+                for one in to_remove(heard):
+                    span = span_of(one, window, before.index, detector.name)
+                    found += [] if _removed(span, cuts) else [span]
     return tuple(found), listened
 
 
@@ -238,13 +243,9 @@ def _silent(ear: Sound, cuts: Sequence[Cut]) -> None:
 def _windows(ear: Sound, cuts: Sequence[Cut]) -> list[Sound]:
     """The sound around the cuts, each stretch once."""
     around = round(AROUND_SECONDS * 1_000_000)
-    joined: list[list[int]] = []
-    for start, end in sorted((cut.start_us - around, cut.end_us + around) for cut in cuts):
-        if joined and start <= joined[-1][1]:
-            joined[-1][1] = max(joined[-1][1], end)
-        else:
-            joined.append([start, end])
-    return [piece for start, end in joined if (piece := _piece(ear, start, end)).samples.size]
+    near = joined((cut.start_us - around, cut.end_us + around) for cut in cuts)
+    pieces = [_piece(ear, int(start), int(end)) for start, end in near]
+    return [piece for piece in pieces if piece.samples.size]
 
 
 def _piece(ear: Sound, start_us: int, end_us: int) -> Sound:
@@ -258,8 +259,7 @@ def _piece(ear: Sound, start_us: int, end_us: int) -> Sound:
 
 
 def _removed(span: Span, cuts: Sequence[Cut]) -> bool:
-    """Whether most of the span was removed already: a recogniser's times reach past a word."""
-    inside = sum(
-        max(0, min(span.end_us, cut.end_us) - max(span.start_us, cut.start_us)) for cut in cuts
-    )
-    return inside * 2 >= span.end_us - span.start_us
+    """Whether nearly all of the span is removed: a recogniser's times reach past a word."""
+    removed = joined((cut.start_us, cut.end_us) for cut in cuts)
+    left = sum(end - start for start, end in outside([(span.start_us, span.end_us)], removed))
+    return left < BEYOND_A_WORD_US and left * 2 <= span.end_us - span.start_us

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from redact.detectors.names import Heard, NameDetector
@@ -57,20 +57,20 @@ def _spans(
     heard: Heard, ear: Sound, stream: SoundStream, detector: NameDetector, policy: Policy
 ) -> list[Span]:
     """What one ear heard, as spans of its stream: names, and voice that gave no words."""
-    found: Sequence[tuple[float, float, float]]
-    if heard.covered or not heard.speech:
-        unclear = [(start, end, 0.0) for start, end in heard.unclear]
-        found = [*heard.names, *unclear]
-    elif policy.names.uncovered_language == "silence":
-        found = [(start, end, 0.0) for start, end in heard.speech]
-    else:
+    if heard.speech and not heard.covered and policy.names.uncovered_language != "silence":
         raise DetectorError(
             f"sound stream {stream.index} has speech whose names can't be found: "
             f"its language is {heard.language or 'not clear'}.",
             todo='Take the policy "silence-uncovered", which silences all speech of such a clip.',
             reason=Reason.LANGUAGE,
         )
-    return [span_of(one, ear, stream.index, detector.name) for one in found]
+    return [span_of(one, ear, stream.index, detector.name) for one in to_remove(heard)]
+
+
+def to_remove(heard: Heard) -> list[tuple[float, float, float]]:
+    """Names (start and end in seconds, score), and voice in which they could not be searched."""
+    unsearched = heard.unclear if heard.covered else heard.speech
+    return [*heard.names, *((start, end, 0.0) for start, end in unsearched)]
 
 
 def span_of(found: tuple[float, float, float], ear: Sound, stream: int, detector: str) -> Span:

@@ -1,0 +1,108 @@
+"""What the second look makes of sound that it does not understand."""
+
+import numpy as np
+import pytest
+
+from redact.check import _removed
+from redact.detectors.names import Heard
+from redact.listen import to_remove
+from redact.media.probe import probe
+from redact.media.sound import sound
+from redact.plan import Cut
+from redact.types import Kind, Span
+from tests.media_maker import Picture, Voice, make_clip
+from tests.test_pipeline import POLICY, made_of, make, nobody
+
+NAME = (0.5, 0.8)
+
+
+class Ear:
+    """Hears a name at first; listening again, the sound of the windows gives it no words."""
+
+    name = "ear@0"
+
+    def __init__(self, *, unclear=(), covered=True, stubborn=False):
+        self.unclear, self.covered, self.stubborn = unclear, covered, stubborn
+
+    def listen(self, samples, *, again=False, language=""):
+        if not again:
+            speech = ((0.0, len(samples) / 16_000),)
+            return Heard(
+                names=((*NAME, 0.8),), speech=speech, unclear=(), language="en", covered=True
+            )
+        loud = [one for one in self.unclear if self.stubborn or self._is_loud(samples, one)]
+        return Heard(
+            names=(),
+            speech=tuple(loud),
+            unclear=tuple(loud),
+            language="en" if self.covered else "de",
+            covered=self.covered or not loud,
+        )
+
+    @staticmethod
+    def _is_loud(samples, stretch):
+        start, end = (int(second * 16_000) for second in stretch)
+        return np.abs(samples[start:end]).max(initial=0) > 0.05
+
+
+@pytest.fixture
+def clip(tmp_path):
+    return make_clip(tmp_path / "clip.mkv", Picture(frames=50), [Voice(codec="flac", seconds=2.0)])
+
+
+@pytest.mark.parametrize("covered", [True, False], ids=["unclear", "another language"])
+def test_what_the_second_look_can_not_put_into_words_is_removed(clip, covered):
+    ear = Ear(unclear=((1.2, 1.9),), covered=covered)
+    made, target = make(made_of(nobody(), names=ear), clip)
+    assert made.rounds == 2
+    output = probe(target, POLICY.limits)
+    (heard,) = sound(output, output.sound[0])
+    assert np.abs(heard.samples[int(1.22 * 16_000) : int(1.88 * 16_000)]).max() < 0.01
+    assert np.abs(heard.samples[: int(0.4 * 16_000)]).max() > 0.1
+
+
+def test_a_stretch_that_was_removed_is_not_removed_again(clip):
+    made, _ = make(made_of(nobody(), names=Ear(unclear=(NAME,), stubborn=True)), clip)
+    assert made.rounds == 1
+
+
+def test_unsearched_speech_goes_with_the_names_in_it():
+    heard = Heard(
+        names=((1.0, 2.0, 0.9),), speech=((0.0, 3.0),), unclear=(), language="de", covered=False
+    )
+    assert to_remove(heard) == [(1.0, 2.0, 0.9), (0.0, 3.0, 0.0)]
+
+
+def cut(start_us, end_us):
+    return Cut(
+        kind=Kind.SPOKEN_NAME,
+        method="silence",
+        stream=0,
+        start_us=start_us,
+        end_us=end_us,
+        score_ppm=0,
+        detector="ear@0",
+    )
+
+
+@pytest.mark.parametrize(
+    ("cuts", "expected"),
+    [
+        ([(0, 600_000)], True),
+        ([(0, 450_000)], False),
+        ([(0, 300_000), (0, 300_000)], False),  # cuts that overlap remove it once
+        ([(0, 300_000), (700_000, 1_000_000)], True),
+    ],
+)
+def test_a_span_counts_as_removed_if_less_than_a_word_is_left(cuts, expected):
+    span = Span(
+        kind=Kind.SPOKEN_NAME, stream=0, start_us=0, end_us=1_000_000, score=0.9, detector="ear@0"
+    )
+    assert _removed(span, [cut(*one) for one in cuts]) is expected
+
+
+def test_a_long_span_of_which_a_whole_word_is_left_is_not_removed():
+    span = Span(
+        kind=Kind.SPOKEN_NAME, stream=0, start_us=0, end_us=4_000_000, score=0.9, detector="ear@0"
+    )
+    assert not _removed(span, [cut(0, 3_400_000)])
