@@ -44,6 +44,7 @@ class Picture:
     colours: tuple[int, int, int, int] | None = None  # primaries, transfer, matrix, range
     options: dict[str, str] = field(default_factory=dict)
     gop: int = 12
+    greys: Sequence[NDArray[np.uint8]] | None = None  # instead of the pattern, one per frame
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,6 +149,9 @@ def _pictures(stream: Any, picture: Picture) -> Any:
             lines = np.frombuffer(plane, np.uint8 if bits == 8 else np.uint16)
             lines = lines.reshape(plane.height, -1)
             lines[:] = 0  # the padding too: encoders may look at it
+            if picture.greys:
+                lines[:, : plane.width] = 128 if number else picture.greys[index]
+                continue
             lines[:, : plane.width] = pattern(
                 index + 5 * number, plane.width, plane.height, (1 << bits) - 1
             )
