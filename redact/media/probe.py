@@ -26,6 +26,10 @@ _PRIMING_SECONDS = Fraction(1, 10)
 """What is not played of a stream's start or end up to here is the codec's own, not of the clip."""
 
 
+_PADDING = 16
+"""Codecs pad a picture to whole blocks. What is cut off beyond is as large as a face."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PictureStream:
     """The picture of a clip. `rotation` is in degrees counter-clockwise, for display."""
@@ -41,7 +45,7 @@ class PictureStream:
     frames: int  # that are shown: packets of the stream that no edit list hides
     rotation: int
     rate: Fraction  # frames per second, on average
-    hidden: bool  # an edit list hides some of its frames
+    hidden: bool  # an edit list hides some of its frames, or the codec the side of each
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +112,7 @@ def probe(path: Path, limits: Limits) -> Clip:
             media="still" if container in STILLS else "video" if picture else "sound",
             start_us=_start_us(tallies),
             duration_us=max(_us(t.end, s) for s, t in tallies) - _start_us(tallies),
-            picture=_picture(picture, dict(tallies)[picture], first) if picture else None,
+            picture=_picture(picture, dict(tallies)[picture], *first) if first else None,
             sound=tuple(_sound(stream, dict(tallies)[stream], name) for stream in sounds),
             found=_found(path, name),
             max_pixels=max_pixels,
@@ -208,7 +212,7 @@ def _start_us(tallies: list[tuple[Any, Tally]]) -> int:
     return min(_us(max(tally.start or 0, 0), stream) for stream, tally in tallies)
 
 
-def _picture(stream: Any, tally: Tally, first: Any) -> PictureStream:
+def _picture(stream: Any, tally: Tally, first: Any, cropped: bool) -> PictureStream:
     length = (tally.end - (tally.start or 0)) * stream.time_base
     return PictureStream(
         index=stream.index,
@@ -222,24 +226,33 @@ def _picture(stream: Any, tally: Tally, first: Any) -> PictureStream:
         frames=tally.shown,
         rotation=first.rotation,
         rate=Fraction(tally.shown / length).limit_denominator(1001) if length else Fraction(25),
-        hidden=tally.hidden > 0,
+        hidden=cropped or tally.hidden > 0,
     )
 
 
-def _first_picture(path: Path, container: str, index: int, max_pixels: int) -> Any:
-    """The first frame that decodes: what a header says of a picture need not be so."""
+def _first_picture(path: Path, container: str, index: int, max_pixels: int) -> tuple[Any, bool]:
+    """
+    The first frame that decodes: what a header says of a picture need not be so.
+
+    And whether there is more of it in the stream than is shown.
+    """
     with opened(path, container, max_pixels=max_pixels) as source:
         track = source.streams[index]
         track.codec_context.options = {"max_pixels": str(max_pixels)}
         try:
             for packet in packets(source, [track], shown(path)):
                 for picture in track.decode(packet):
-                    return picture
+                    return picture, _is_cropped(track.codec_context, picture)
             for picture in track.decode(None):
-                return picture
+                return picture, _is_cropped(track.codec_context, picture)
         except FFmpegError as error:
             raise InputError(f"{shown(path)}: the picture does not decode.") from error
     raise InputError(f"{shown(path)}: the picture track has no readable picture.")
+
+
+def _is_cropped(context: Any, shown: Any) -> bool:
+    beyond = context.coded_width - shown.width, context.coded_height - shown.height
+    return bool(max(beyond) >= _PADDING)
 
 
 def _layout(layout: Any) -> str:
