@@ -157,7 +157,10 @@ def test_messages_on_the_list_stay_as_they_are(kind, payload):
     ("codec", "slice_unit", "sei_head", "strangers"),
     [
         ("h264", b"\x65\x88\x80", b"\x06", (b"\x18", b"\x1f", b"\x00", b"\x0e", b"\x0c")),
+        # partitions of a picture, delimiters that hold more than they can
+        ("h264", b"\x65\x88\x80", b"\x06", (b"\x62", b"\x43", b"\x44", b"\x09", b"\x0a", b"\x0d")),
         ("hevc", b"\x26\x01\xaf", b"\x4e\x01", (b"\x7c\x01", b"\x52\x01", b"\x27\x01")),
+        ("hevc", b"\x26\x01\xaf", b"\x4e\x01", (b"\x46\x01", b"\x48\x01", b"\x4a\x01")),
     ],
 )
 def test_units_that_are_not_picture_go(pack, codec, slice_unit, sei_head, strangers):

@@ -12,12 +12,15 @@ from redact.types import Kind
 
 H264_SEI = 6
 H264_FILLER = 12
-# Slices, parameter sets, delimiters. Not here: what carries a second view or layer or an alpha
-# plane (14, 15, 19 to 21), because no detector looked at it, and the numbers that are nobody's.
-H264_KEPT = frozenset({1, 2, 3, 4, 5, 7, 8, 9, 10, 11, 13})
+# Slices, parameter sets, delimiters. Not here: what no detector looked at, because it carries a
+# second view or layer or an alpha plane (13 to 15, 19 to 21) or parts of a picture that FFmpeg
+# passes over (2 to 4); and the numbers that are nobody's.
+H264_KEPT = frozenset({1, 5, 7, 8, 9, 10, 11})
+H264_LARGEST = {9: 1, 10: 0, 11: 0}  # bytes of a delimiter, past its head
 HEVC_SEI = (39, 40)
 HEVC_FILLER = 38
 HEVC_KEPT = frozenset({*range(10), *range(16, 22), 32, 33, 34, 35, 36, 37})
+HEVC_LARGEST = {35: 1, 36: 0, 37: 0}
 FILLER = re.compile(rb"\xff*\x80?\x00*", re.DOTALL)
 START_CODE = b"\0\0\1"
 
@@ -75,10 +78,12 @@ class NalUnits:
         return self._type(unit) in HEVC_SEI if self._hevc else self._type(unit) == H264_SEI
 
     def _is_picture(self, unit: bytes) -> bool:
+        kind = self._type(unit)
         if not self._hevc:
-            return self._type(unit) in H264_KEPT
+            return kind in H264_KEPT and len(unit) - 1 <= H264_LARGEST.get(kind, len(unit))
         layer = (unit[0] & 1) << 5 | unit[1] >> 3
-        return self._type(unit) in HEVC_KEPT and layer == 0
+        short = len(unit) - 2 <= HEVC_LARGEST.get(kind, len(unit))
+        return kind in HEVC_KEPT and layer == 0 and short
 
     def _is_empty_filler(self, unit: bytes) -> bool:
         if self._hevc:
