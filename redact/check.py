@@ -219,7 +219,7 @@ def _listen_again(
             _silent(ear, cuts)
             for window in _windows(ear, cuts):
                 listened += len(window.samples) * 1_000_000 // window.rate
-                heard = detector.listen(window.samples, again=True)
+                heard = detector.listen(window.samples, again=True, language=plan.looked.language)
                 # The first look understood it all: what this one does not is removed.
                 for one in to_remove(heard):
                     span = span_of(one, window, before.index, detector.name)

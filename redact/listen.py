@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from redact.detectors.names import Heard, NameDetector
+from redact.detectors.speech import SEVERAL
 from redact.errors import DetectorError, Reason
 from redact.media.decode import Sound, sound
 from redact.media.probe import Clip, SoundStream
@@ -21,7 +22,7 @@ class Listened:
     spans: tuple[Span, ...]
     sound_us: int  # all streams together; every microsecond of it was listened to
     speech_us: int
-    language: str  # of the first stream with speech; "" without any
+    language: str  # "mul" if what is heard is of several; "" without speech
 
 
 def listen(
@@ -35,21 +36,22 @@ def listen(
     the policy has such speech silenced).
     """
     spans: list[Span] = []
-    speech_us, language = 0, ""
+    speech_us = 0
+    languages: set[str] = set()
     for number, stream in enumerate(clip.sound):
         voiced = 0
         for ear in sound(clip, stream):
             heard = detector.listen(ear.samples)
             spans += _spans(heard, ear, stream, detector, policy)
             voiced = max(voiced, sum(_us(end - start) for start, end in heard.speech))
-            language = language or heard.language
+            languages |= {heard.language} - {""}
         speech_us += voiced
         progress((number + 1) / len(clip.sound))
     return Listened(
         spans=tuple(spans),
         sound_us=sum(stream.duration_us for stream in clip.sound),
         speech_us=speech_us,
-        language=language,
+        language=languages.pop() if len(languages) == 1 else SEVERAL if languages else "",
     )
 
 

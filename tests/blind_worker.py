@@ -63,7 +63,7 @@ class Ears:
     def __init__(self, fault=None):
         self.fault = fault
 
-    def listen(self, samples, *, again=False):
+    def listen(self, samples, *, again=False, language=""):
         if self.fault and len(samples) % VICTIM == 0:
             return self.fault(again)
         return heard()

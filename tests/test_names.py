@@ -216,8 +216,8 @@ class FakeRecogniser:
     def __init__(self, *heard, covered=True):
         self.heard, self.covered, self.settings = heard, covered, []
 
-    def listen(self, samples, *, again):
-        self.settings.append(again)
+    def listen(self, samples, *, again, language):
+        self.settings.append((again, language))
         return Transcript(
             words=self.heard,
             voice=((0.0, 2.0),),
@@ -236,10 +236,10 @@ def detector(recogniser, score=0.9):
 
 def test_listening_gives_stretches_and_no_words():
     fake = FakeRecogniser(Word(SECRET, 1.0, 1.5, 0.9))
-    heard = detector(fake).listen(np.zeros(48_000, np.float32), again=True)
+    heard = detector(fake).listen(np.zeros(48_000, np.float32), again=True, language="en")
     assert heard.names == ((0.7, 1.8, 0.9),)
     assert (heard.speech, heard.unclear) == (((0.0, 2.0),), ((1.0, 2.0),))
-    assert (heard.language, heard.covered, fake.settings) == ("en", True, [True])
+    assert (heard.language, heard.covered, fake.settings) == ("en", True, [(True, "en")])
     assert SECRET not in repr(heard)
 
 

@@ -139,6 +139,23 @@ def test_language(monkeypatch, language, multilingual, probability, covered, tol
     assert (heard.covered, heard.language) == (covered, told)
 
 
+@pytest.mark.parametrize(
+    ("known", "covered", "told"),
+    [("en", True, "en"), ("fr", False, "fr"), ("und", False, "de"), ("mul", False, "de")],
+)
+def test_a_known_language_is_not_told_anew(monkeypatch, known, covered, told):
+    answer = [said((" hm", 0.0, 1.0, 0.2), (" well", 1.0, 3.0, 0.2))]  # mumbled
+    fake = FakeWhisper(answer, language=("de", 0.9))
+    heard = recogniser(monkeypatch, fake, (0.0, 3.0)).listen(sound(), language=known)
+    assert (heard.covered, heard.language) == (covered, told)
+
+
+def test_a_known_language_is_that_of_short_sound_too(monkeypatch):
+    fake = FakeWhisper([said((" yes", 0.0, 1.0, 0.9))], language=("en", 0.9))
+    heard = recogniser(monkeypatch, fake, (0.0, 1.0)).listen(sound(), language="fr")
+    assert (heard.covered, heard.language, heard.unclear) == (False, "fr", ((0.0, 1.0),))
+
+
 def test_one_passage_in_another_language_uncovers_the_clip(monkeypatch):
     fake = FakeWhisper([said((" yes", 0.0, 3.0, 0.9))])
     languages = iter([("en", 0.9), ("de", 0.9)])
@@ -155,7 +172,7 @@ def test_no_voice_calls_no_recogniser(monkeypatch):
 
 
 def test_the_second_look_differs_in_every_setting():
-    for setting in speech.Setting.__slots__:
+    for setting in set(speech.Setting.__slots__) - {"known"}:
         assert getattr(speech.FIRST, setting) != getattr(speech.AGAIN, setting)
 
 

@@ -62,15 +62,18 @@ class NameDetector:
         self._recogniser = Recogniser(speech, threads=threads, device=device)
         self._finder = PersonFinder(names)
 
-    def listen(self, samples: NDArray[np.float32], *, again: bool = False) -> Heard:
+    def listen(
+        self, samples: NDArray[np.float32], *, again: bool = False, language: str = ""
+    ) -> Heard:
         """
         Find the names in `samples`, float32 (n,) mono at 16 kHz.
 
         `again` listens with another setting (passages, voice threshold, beam, temperatures), for
-        the second look. No names is "listened, and heard none"; DetectorError is raised if it
-        could not listen.
+        the second look. `language` is what the samples are known to be in, as an earlier listen
+        to more of them told it; it is told anew where it is "", "und" or "mul". No names is
+        "listened, and heard none"; DetectorError is raised if it could not listen.
         """
-        transcript = self._recogniser.listen(samples, again=again)
+        transcript = self._recogniser.listen(samples, again=again, language=language)
         scores = self._finder.find(transcript.words)
         spans = name_spans(transcript.words, scores, samples, bias=self._recogniser.bias)
         return Heard(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,11 +18,11 @@ from redact.detectors.whisper import Whisper
 from redact.errors import DetectorError
 
 T = TypeVar("T")
-
 COVERED = "en"
 """The language whose names can be found."""
 UNDETERMINED = "und"
-"""ISO 639-2 for speech whose language can't be told."""
+SEVERAL = "mul"
+"""ISO 639-2 for speech whose language can't be told, and for speech in several."""
 
 UNCLEAR = 0.6
 """Seconds of voice without a word from which on something was missed, not a breath or a laugh."""
@@ -32,12 +32,13 @@ SURE_LANGUAGE = 0.5
 PLAUSIBLE = 0.65
 """Mean word probability that English reaches (0.9 and more) and other languages, heard as English,
 do not (0.3 to 0.6, or a loop of one phrase, which the models are sure of)."""
+LOOP = 2.4
+"""Compression ratio of a text by a decoder that got stuck in a loop at every temperature."""
 FASTEST = 6.0
 """Words per second that nobody speaks."""
 
-# Seconds that must be added before and after Whisper's word times, measured against the
-# durations of a synthesiser and confirmed on read speech: base is early at both ends, tiny.en
-# a little late. The alignment heads in config.json tell the sizes apart.
+# Seconds to add before and after Whisper's word times, measured on a synthesiser and on read
+# speech: base is early, tiny.en a little late. The alignment heads in config.json tell which.
 BIASES: dict[tuple[tuple[int, int], ...], tuple[float, float]] = {
     ((3, 1), (4, 2), (4, 3), (4, 7), (5, 1), (5, 2), (5, 4), (5, 6)): (0.10, 0.32),  # base
     ((1, 0), (2, 0), (2, 5), (3, 0), (3, 1), (3, 2), (3, 3), (3, 4)): (0.25, 0.20),  # tiny.en
@@ -77,6 +78,7 @@ class Setting:
     beam: int
     patience: float
     temperatures: tuple[float, ...]  # the next is tried where the one before looks wrong
+    known: str = ""  # the language, where it need not be told
 
 
 # Whisper's own list of temperatures ends at 1.0, where it invents whole sentences.
@@ -106,8 +108,7 @@ class Recogniser:
     """
 
     def __init__(self, folder: Path, *, threads: int = 0, device: str = "cpu") -> None:
-        # It logs no text today; it must not begin to.
-        logging.getLogger("faster_whisper").setLevel(logging.CRITICAL)
+        logging.getLogger("faster_whisper").setLevel(logging.CRITICAL)  # must not log texts
         self.bias = bias(folder)
         if not (folder / "tokenizer.json").is_file():  # else it would be fetched from a network
             raise DetectorError(f"the speech model in {folder} has no tokenizer.json.")
@@ -125,13 +126,16 @@ class Recogniser:
                 todo="Check it: redact models verify.",
             ) from error
 
-    def listen(self, samples: NDArray[np.float32], *, again: bool = False) -> Transcript:
+    def listen(
+        self, samples: NDArray[np.float32], *, again: bool = False, language: str = ""
+    ) -> Transcript:
         """
-        Every word in `samples`, float32 (n,) mono at 16 kHz.
+        Every word in `samples`, float32 (n,) mono at 16 kHz, of a `language` if it is known.
 
         Sound without voice costs no recognition. Raises DetectorError if it could not listen.
         """
-        setting = AGAIN if again else FIRST
+        known = {UNDETERMINED: "", SEVERAL: ""}.get(language, language)
+        setting = replace(AGAIN if again else FIRST, known=known)
         voice = find_voice(samples, threshold=setting.voice_threshold, longest=setting.longest)
         parts = [self._hear(samples, part, setting) for part in passages(voice, setting.longest)]
         words = [word for part in parts for word in part.words]
@@ -159,7 +163,7 @@ class Recogniser:
     def _hear(self, samples: NDArray[np.float32], part: Stretch, setting: Setting) -> Transcript:
         """One passage: its language first, then its words."""
         language, sure = self._tell_language(samples, part, setting)
-        if sure and language != COVERED and part[1] - part[0] >= SHORT:
+        if sure and language != COVERED and (setting.known or part[1] - part[0] >= SHORT):
             return _untold(part, language)
         words, garbled = self._put_into_words(samples, part, setting)
         told = sure and language == COVERED
@@ -173,6 +177,8 @@ class Recogniser:
         self, samples: NDArray[np.float32], part: Stretch, setting: Setting
     ) -> tuple[str, bool]:
         """The language of a passage, and whether the model is sure of it."""
+        if setting.known:
+            return setting.known, True
         if not self._model.model.is_multilingual:
             return UNDETERMINED, False  # an English-only model calls everything English
         sound, start = _cut(samples, part, setting)
@@ -191,7 +197,8 @@ class Recogniser:
             f"the speech recogniser failed on the sound from {start:.1f} s on",
             lambda: self._transcribe(sound, setting),
         )
-        loops = tuple((start + s.start, start + s.end) for s in segments if _repeats(s))
+        stuck = [segment for segment in segments if segment.compression_ratio > LOOP]
+        loops = tuple((start + segment.start, start + segment.end) for segment in stuck)
         return list(_words(segments, start)), loops
 
     def _transcribe(self, sound: NDArray[np.float32], setting: Setting) -> list[Any]:
@@ -284,16 +291,9 @@ def _aligned(segment: Any) -> Iterator[tuple[str, float, float, float]]:
         yield word.word, start, end, float(word.probability)
 
 
-def _repeats(segment: Any) -> bool:
-    """A decoder that got stuck in a loop at every temperature put no words to this."""
-    return bool(segment.compression_ratio > 2.4)
-
-
 def _language(parts: Sequence[Transcript]) -> tuple[str, bool]:
     """The clip's language: one passage that can't be searched speaks for all."""
     if not parts:
         return "", True
-    for part in parts:
-        if not part.covered:
-            return part.language, False
-    return COVERED, True
+    others = [part.language for part in parts if not part.covered]
+    return (others[0], False) if others else (COVERED, True)
