@@ -46,7 +46,7 @@ def redact_frames(
     _right_form(frames, fps)
     regions: tuple[Region, ...] = ()
     first = Schedule(looks_per_second=policy.faces.looks_per_second)
-    looker = Looker(detectors.faces, first)
+    looker = Looker(detectors.faces, first, quick=detectors.faces_quick)
     for frame in _split(frames, fps):
         looker.take(frame)
     seen = looker.seen(rate=fps)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import queue
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -42,16 +42,21 @@ class Schedule:
 
 
 def look_at_picture(
-    clip: Clip, detector: PictureDetector, schedule: Schedule, progress: Progress
+    clip: Clip,
+    detector: PictureDetector,
+    schedule: Schedule,
+    progress: Progress,
+    *,
+    quick: PictureDetector | None = None,
 ) -> Seen:
     """
-    Every face in the clip's picture, as tracks through all of its frames.
+    Every face in the clip's picture, as tracks through all of its frames; `quick` as for a Looker.
 
     Raises InputError where the picture does not decode, DetectorError where the detector could
     not look.
     """
     assert clip.picture is not None
-    looker = Looker(detector, schedule)
+    looker = Looker(detector, schedule, quick=quick)
     expected = max(clip.picture.frames, 1)
     for frame in ahead(frames(clip)):
         looker.take(frame)
@@ -68,14 +73,24 @@ class Looker:
         schedule: Schedule,
         *,
         ignore: Callable[[int, Box], bool] = lambda _index, _box: False,
+        quick: PictureDetector | None = None,
     ) -> None:
-        """`ignore` says of a frame's index and a box whether that is known already."""
-        self._detector, self._schedule, self._ignore = detector, schedule, ignore
+        """
+        `ignore` says of a frame's index and a box whether that is known already.
+
+        `quick` takes every second look in the place of `detector`, but none at the first or last
+        frame of a scene. A track goes on past a look that lost it for longer than to the next
+        look of `detector`.
+        """
+        self._detectors = (detector, quick or detector)
+        self._schedule, self._ignore = schedule, ignore
         self._pace = Fraction(schedule.looks_per_second).limit_denominator(1000)
         self._scene_starts = SceneCuts()
-        self._looks: dict[int, Sequence[Detection]] = {}
+        self._looks: dict[int, list[Detection]] = {}
         self._cuts: list[int] = []
-        self._waiting: list[Frame] = []
+        self._waiting: tuple[list[Frame], list[Frame]] = ([], [])  # for each detector
+        self._thorough = -1  # the index of the frame that `detector` was shown last
+        self._alternates, self._quick_next = quick is not None, False
         self._next = Fraction(0)
         self._last: Frame | None = None
 
@@ -85,7 +100,7 @@ class Looker:
             self._look(self._last)
             self._look(frame)
         elif self._last is None or self._due(frame):
-            self._look(frame)
+            self._look(frame, quick=self._quick_next)
         self._last = frame
 
     def seen(self, *, rate: float) -> Seen:
@@ -94,7 +109,8 @@ class Looker:
         if last is None:
             raise InputError("the picture has no frame at all.", reason=Reason.EMPTY)
         self._look(last)
-        self._flush()
+        self._flush(quick=False)
+        self._flush(quick=True)
         tracks = link(
             self._looks,
             frames=last.index + 1,
@@ -108,25 +124,29 @@ class Looker:
     def _due(self, frame: Frame) -> bool:
         return frame.pts * frame.time_base >= self._next
 
-    def _look(self, frame: Frame) -> None:
+    def _look(self, frame: Frame, *, quick: bool = False) -> None:
         time = frame.pts * frame.time_base
         self._next = (time * self._pace).__floor__() / self._pace
         self._next += (1 + Fraction(self._schedule.phase).limit_denominator(1000)) / self._pace
-        if frame.index in self._looks or any(frame.index == one.index for one in self._waiting):
+        self._quick_next = self._alternates and not quick
+        if frame.index == self._thorough:
             return
-        self._waiting.append(frame)
-        if len(self._waiting) == BATCH:
-            self._flush()
+        if not quick:
+            self._thorough = frame.index
+        self._waiting[quick].append(frame)
+        if len(self._waiting[quick]) == BATCH:
+            self._flush(quick=quick)
 
-    def _flush(self) -> None:
-        if not self._waiting:
+    def _flush(self, *, quick: bool) -> None:
+        waiting = self._waiting[quick]
+        if not waiting:
             return
-        found = self._detector.detect(self._waiting)
-        for frame, detections in zip(self._waiting, found, strict=True):
-            self._looks[frame.index] = [
+        found = self._detectors[quick].detect(list(waiting))
+        for frame, detections in zip(waiting, found, strict=True):
+            self._looks.setdefault(frame.index, []).extend(
                 one for one in detections if not self._ignore(frame.index, one.box)
-            ]
-        self._waiting = []
+            )
+        waiting.clear()
 
 
 def ahead(source: Iterator[Frame], *, depth: int = 8) -> Iterator[Frame]:

@@ -62,7 +62,14 @@ class Pipeline:
             schedule = Schedule(looks_per_second=policy.faces.looks_per_second)
             faces = upright(self.detectors.faces, clip.picture.rotation)
             share = 0.7 if clip.sound else 1.0
-            seen = look_at_picture(clip, faces, schedule, _part(progress, 0.0, share))
+            quick = self.detectors.faces_quick
+            seen = look_at_picture(
+                clip,
+                faces,
+                schedule,
+                _part(progress, 0.0, share),
+                quick=quick and upright(quick, clip.picture.rotation),
+            )
         heard = listen(clip, self.detectors.names, policy, _part(progress, 0.7, 1.0))
         return Plan(
             source=clip.sha256,

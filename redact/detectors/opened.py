@@ -17,6 +17,8 @@ from redact.weights import Opened, open_model
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Detectors:
     faces: FaceDetector
+    faces_quick: FaceDetector | None = None
+    """Less of the same, for every second look; None: each look is thorough."""
     faces_again: FaceDetector
     """The same model at another size, for the second look."""
     names: NameDetector
@@ -41,8 +43,10 @@ class Detectors:
         names = NameDetector(
             speech.folder, text.folder, label=speech.label, threads=threads, device=device
         )
+        faces = _faces(face, policy, policy.faces.long_side, device, threads)
         return cls(
-            faces=_faces(face, policy, policy.faces.long_side, device, threads),
+            faces=faces,
+            faces_quick=faces.quick(),
             faces_again=_faces(face, policy, policy.check.long_side, device, threads),
             names=names,
             models=(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import cv2
@@ -95,6 +96,21 @@ def free_shape(model: bytes, *, name: str) -> bytes:
                 dimension.dim_param = f"{value.name}_{axis}"
     repaired: bytes = graph_file.SerializeToString()
     return repaired
+
+
+def shrunk(frame: Frame, long_side: int) -> tuple[Frame, float]:
+    """
+    The frame no longer than this, and its scale; all its planes get one size.
+
+    What several looks of a smaller size then start from: most of their cost is to read all pixels.
+    """
+    scale = long_side / max(frame.width, frame.height)
+    if scale >= 1:
+        return frame, 1.0
+    width, height = max(round(frame.width * scale), 1), max(round(frame.height * scale), 1)
+    colours = 3 if len(frame.planes) >= 3 else 1
+    planes = tuple(_resize(plane, width, height) for plane in frame.planes[:colours])
+    return replace(frame, planes=planes), scale
 
 
 def letterbox(
