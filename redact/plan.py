@@ -106,7 +106,7 @@ class Plan:
         try:
             value = json.loads(text)
             jsonschema.validate(value, schema())
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:
             raise UsageError(f"{where} is not JSON: {error}.") from error
         except jsonschema.ValidationError as error:
             place = "/".join(str(part) for part in error.absolute_path) or "its top level"

@@ -128,6 +128,44 @@ def test_a_plan_that_leaves_a_face_is_applied_only_by_a_person_who_says_so(desk)
     assert (check["verdict"], check["residual"]) == ("overruled", 1)
 
 
+def test_a_plan_that_does_not_fit_is_refused_and_makes_no_store(desk):
+    plan = desk.base / "plan.json"
+    assert desk.redact("none", "plan", desk.victim, "-o", plan)[0] == 0
+    value = json.loads(plan.read_text())
+    region = {"first": 0, "kind": "face", "method": "fill", "score_ppm": 1, "detector": "hand"}
+    wrong = [
+        ("unknown key", json.dumps({**value, "surprise": 1})),
+        ("outside", json.dumps({**value, "regions": [{**region, "boxes": [[0, 0, 65, 9]]}]})),
+        ("too late", json.dumps({**value, "regions": [{**region, "boxes": [[0, 0, 9, 9]] * 21}]})),
+        ("empty box", json.dumps({**value, "regions": [{**region, "boxes": [[9, 0, 9, 9]]}]})),
+        ("no plan", "[]"),
+        ("no JSON", "{"),
+        ("too deep", "[" * 100_000),
+    ]
+    for case, text in wrong:
+        plan.write_text(text)
+        code, (said,) = desk.redact("none", "apply", desk.victim, plan, "--store", desk.store)
+        assert (code, said["reason"]) == (2, "plan_mismatch"), case
+    assert not desk.store.exists()
+
+
+@pytest.mark.parametrize("change", ["other file", "other size", "other sound"])
+def test_a_plan_for_another_file_is_refused(desk, change):
+    plan = desk.base / "plan.json"
+    assert desk.redact("none", "plan", desk.victim, "-o", plan)[0] == 0
+    value = json.loads(plan.read_text())
+    cut = {"kind": "spoken_name", "method": "tone", "stream": 7, "start_us": 0, "end_us": 1}
+    changes = {
+        "other file": {"source": "0" * 64},
+        "other size": {"width": 66},
+        "other sound": {"cuts": [{**cut, "score_ppm": 0, "detector": "hand"}]},
+    }
+    plan.write_text(json.dumps({**value, **changes[change]}))
+    code, (said,) = desk.redact("none", "apply", desk.victim, plan, "--store", desk.store)
+    assert (code, said["reason"]) == (2, "plan_mismatch")
+    assert not list((desk.store / "clips").iterdir())
+
+
 def test_codes_that_differ_make_one(desk):
     empty = desk.base / "empty.mov"
     empty.touch()
