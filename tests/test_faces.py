@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
 from redact.detectors.faces import FaceDetector, decode, merge, turn_back
-from redact.detectors.runtime import Network, free_shape, letterbox
+from redact.detectors.runtime import Network, free_shape, letterbox, shrunk
 from redact.errors import DetectorError
 from redact.types import Box, Frame, Kind
 
@@ -168,6 +168,29 @@ class TestLetterbox:
         assert not seen[:, :, inside[1] :].any()
 
 
+class TestShrunk:
+    @settings(deadline=None)
+    @given(st.integers(1, 300), st.integers(1, 300))
+    def test_planes_get_one_size_and_keep_their_colour(self, width, height):
+        half = ((height + 1) // 2, (width + 1) // 2)
+        planes = np.full((height, width), 800, np.uint16), *[np.full(half, 300, np.uint16)] * 2
+        frame = frame_of(*planes, depth=10)
+
+        small, scale = shrunk(frame, 64)
+
+        assert max(small.width, small.height) == min(max(width, height), 64)
+        assert scale == min(64 / max(width, height), 1)
+        seen, at = letterbox(small, 32)
+        wanted, straight = letterbox(frame, 32)
+        assert at * scale == pytest.approx(straight)
+        assert abs(seen[:, 0, 0] - wanted[:, 0, 0]).max() < 1e-3
+
+    def test_a_small_frame_is_left_as_it_is(self):
+        frame = spotted((8, 8))
+
+        assert shrunk(frame, 128) == (frame, 1)
+
+
 class TestFaceDetector:
     def test_box_has_the_place_and_size_the_network_says(self):
         model = bright_spots(log_height=math.log(9.99), log_width=math.log(4.99))
@@ -227,6 +250,20 @@ class TestFaceDetector:
 
         assert (face.box.x0 + face.box.x1, face.box.y0 + face.box.y1) == (204, 84)
         assert (face.box.height > face.box.width) == (turns == 0)
+
+    def test_a_quick_look_sees_less_in_the_same_place(self):
+        faces = detector(bright_spots(log_height=2.0, log_width=1.0), long_side=640)
+        luma = np.zeros((480, 640), np.uint8)
+        luma[40:56, 64:80] = 255
+        luma[200:204, 300:304] = 255
+        frame = frame_of(luma, full_range=True)
+
+        (all_looks,), (quick,) = faces.detect([frame]), faces.quick().detect([frame])
+
+        assert any(face.box & Box(300, 200, 304, 204) for face in all_looks)
+        assert quick
+        assert all(face.box & Box(64, 40, 80, 56) for face in quick)
+        assert faces.quick().name == faces.name
 
     def test_no_frames(self):
         assert detector(bright_spots()).detect([]) == []

@@ -83,6 +83,40 @@ def test_what_is_known_already_is_not_found_again():
     assert seen.tracks == ()
 
 
+def test_every_second_look_is_quick_but_for_the_ends_of_the_clip():
+    thorough, quick = Watcher(), Watcher()
+    seen = look(thorough, [frame(i) for i in range(34)], quick=quick)
+    assert thorough.shown == [*range(0, 31, 6), 33]
+    assert quick.shown == [*range(3, 34, 6)]
+    assert seen.frames_scanned == 12
+
+
+def test_both_sides_of_a_scene_cut_are_looked_at_thoroughly():
+    thorough, quick = Watcher(), Watcher()
+    frames = [frame(i) for i in range(10)] + [frame(i, level=7) for i in range(10, 20)]
+    look(thorough, frames, quick=quick)
+    assert {0, 9, 10, 19} <= set(thorough.shown)
+
+
+def test_what_either_look_finds_in_one_frame_is_kept():
+    covered = [
+        look(Watcher(where=where), [frame(i) for i in range(34)], quick=Watcher(where=quick)).tracks
+        for where, quick in [({33}, ()), ((), {33}), ({33}, {33})]
+    ]
+    assert all(any(track.last == 33 for track in tracks) for tracks in covered)
+
+
+def test_a_face_that_quick_looks_miss_is_covered_in_every_frame():
+    seen = look(Watcher(where=range(7, 26)), [frame(i) for i in range(61)], quick=Watcher())
+    covered = {i for track in seen.tracks for i in range(track.first, track.last + 1)}
+    assert covered >= set(range(7, 30))
+
+
+def test_a_quick_look_that_could_not_look_is_an_error():
+    with pytest.raises(DetectorError):
+        look(Watcher(), [frame(i) for i in range(32)], quick=Watcher(fails_at=3))
+
+
 @pytest.mark.parametrize("at", [0, 3, 3 * BATCH, 31])
 def test_a_detector_that_could_not_look_is_an_error(at):
     with pytest.raises(DetectorError):
