@@ -51,7 +51,8 @@ class Faces(_Checked):
     long_side: int = _between(960, 160, 8192)
     """The picture is scaled down to this long side for a look."""
     looks_per_second: float = _between(10.0, 0.5, 1000)
-    """Frames between looks are filled from both sides."""
+    """Frames between looks are filled from both sides. Every second look is a quick one: smaller,
+    and upright only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -91,6 +91,12 @@ def test_every_second_look_is_quick_but_for_the_ends_of_the_clip():
     assert seen.frames_scanned == 12
 
 
+def test_the_last_frame_is_looked_at_thoroughly_where_a_quick_look_were_next():
+    thorough, quick = Watcher(), Watcher()
+    look(thorough, [frame(i) for i in range(32)], quick=quick)
+    assert (thorough.shown[-1], 31 in quick.shown) == (31, False)
+
+
 def test_both_sides_of_a_scene_cut_are_looked_at_thoroughly():
     thorough, quick = Watcher(), Watcher()
     frames = [frame(i) for i in range(10)] + [frame(i, level=7) for i in range(10, 20)]
