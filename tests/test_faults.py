@@ -166,6 +166,19 @@ def test_a_plan_for_another_file_is_refused(desk, change):
     assert not list((desk.store / "clips").iterdir())
 
 
+def test_a_check_goes_on_past_what_it_could_not_look_at(desk):
+    empty = desk.base / "empty.mov"
+    empty.touch()
+    files = (empty, desk.victim, desk.good)
+    code, (first, second, third) = desk.redact("nan", "check", *files)
+    assert (first["clean"], first["reason"], first["exit_code"]) == (False, "empty", 3)
+    assert (second["clean"], second["found"]) == (False, {"metadata": 1})
+    assert (third["clean"], third["found"], code) == (False, {"metadata": 1}, 1)
+
+    code, (only,) = desk.redact("nan", "check", empty)
+    assert (code, only["found"]) == (3, None)
+
+
 def test_codes_that_differ_make_one(desk):
     empty = desk.base / "empty.mov"
     empty.touch()

@@ -1,4 +1,4 @@
-"""redact run, plan, apply, check: what is done to clips."""
+"""redact run, plan, apply: what is done to clips."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tqdm import tqdm
 from redact import plan as plans
 from redact.batch import Inputs, exit_code, expand, run_all
 from redact.cli import main, of_error, say
-from redact.errors import ResidualError, printable
+from redact.errors import printable
 from redact.media.source import shown
 from redact.policy import NAMED, Policy
 from redact.record import removed_from
@@ -104,7 +104,7 @@ def plan(source: Path, output: Path, policy: str, device: str, as_json: bool) ->
     if as_json:
         click.echo(json.dumps({"plan": printable(output), "removed": removed_from(made)}))
     else:
-        say(f"{printable(output)}: {_words(removed_from(made))}")
+        say(f"{printable(output)}: {words(removed_from(made))}")
 
 
 @main.command()
@@ -133,36 +133,6 @@ def apply(
     with Redactor(policy, device=device) as redactor, Share(source) as bar:
         result = redactor.apply(source, made, store, trust_plan=trust_plan, progress=bar.watch)
     say(json.dumps(as_value(result)) if as_json else as_line(result))
-
-
-@main.command()
-@click.argument(
-    "files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path)
-)
-@policy_option
-@device_option
-@json_option
-def check(files: tuple[Path, ...], policy: str, device: str, as_json: bool) -> None:
-    """
-    Take a second look at any file, ours or not: what can still be seen, heard or read in it?
-
-    Exits with 0 when nothing was found, and with 7 when something was.
-    """
-    found = 0
-    with Redactor(policy, device=device) as redactor:
-        for path in files:
-            with Share(path) as bar:
-                verdict = redactor.check(path, progress=bar.watch)
-            counts = {"face": len(verdict.tracks), "spoken_name": len(verdict.spans)}
-            counts |= {str(kind): count for kind, count in verdict.strip.items()}
-            counts = {kind: count for kind, count in counts.items() if count}
-            found += sum(counts.values())
-            value = {"file": printable(path), "found": counts, "clean": not counts}
-            say(json.dumps(value) if as_json else f"{printable(path)}: {_words(counts)}")
-    if found:
-        raise ResidualError(
-            f"{found} things can still be found in what was checked.", means="No file was changed."
-        )
 
 
 class Bar:
@@ -254,7 +224,7 @@ def as_line(result: Result) -> str:
         return f"{source}: held ({result.error.reason})\n  {result.error}"
     again = " (already there)" if result.status is Status.ALREADY else ""
     output = printable(result.output or "")
-    return f"{source} -> {output}{again}\n  removed: {_words(result.removed)}"
+    return f"{source} -> {output}{again}\n  removed: {words(result.removed)}"
 
 
 def _totals(results: Iterable[Result], inputs: Inputs, seconds: float) -> dict[str, Any]:
@@ -281,7 +251,7 @@ def _print_totals(totals: dict[str, Any], store: Path) -> None:
         click.echo(f"{totals['ignored']} files of the folders are not media and were left alone.")
 
 
-def _words(counts: dict[str, int]) -> str:
+def words(counts: dict[str, int]) -> str:
     return (
         ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in counts.items())
         or "nothing"

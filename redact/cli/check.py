@@ -1,0 +1,70 @@
+"""redact check: a second look at any file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from redact.batch import exit_code
+from redact.check import Verdict
+from redact.cli import main, of_error, say
+from redact.cli.clips import Share, device_option, json_option, policy_option, words
+from redact.errors import RedactError, ResidualError, printable
+from redact.redactor import Redactor, Result, Status
+
+
+@main.command()
+@click.argument(
+    "files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path)
+)
+@policy_option
+@device_option
+@json_option
+@click.pass_context
+def check(
+    context: click.Context, files: tuple[Path, ...], policy: str, device: str, as_json: bool
+) -> None:
+    """
+    Take a second look at any file, ours or not: what can still be seen, heard or read in it?
+
+    Exits with 0 when nothing was found, with 7 when something was, and with another code when a
+    file could not be looked at; the others are looked at all the same.
+    """
+    failed = []
+    with Redactor(policy, device=device) as redactor:
+        redactor.open()
+        for path in files:
+            counts, error = _look(redactor, path)
+            if error is not None:
+                failed.append(Result(source=path, status=Status.HELD, error=error))
+            if as_json:
+                value = {"file": printable(path), "found": counts, "clean": error is None}
+                say(json.dumps(value | (of_error(error) if error else {})))
+            else:
+                say(f"{printable(path)}: {error or words({})}")
+    context.exit(exit_code(failed))
+
+
+def _look(redactor: Redactor, path: Path) -> tuple[dict[str, int] | None, RedactError | None]:
+    """What was found of each kind (None: could not look), and why the file is not clean."""
+    try:
+        with Share(path) as bar:
+            counts = _counts(redactor.check(path, progress=bar.watch))
+    except RedactError as error:
+        return None, error
+    if not counts:
+        return counts, None
+    return counts, ResidualError(
+        f"{words(counts)} can still be found.",
+        means="The file was not changed.",
+        todo="redact run FILE --store DIR makes a copy without.",
+    )
+
+
+def _counts(verdict: Verdict) -> dict[str, int]:
+    """How many things of each kind were found."""
+    counts = {"face": len(verdict.tracks), "spoken_name": len(verdict.spans)}
+    counts |= {str(kind): count for kind, count in verdict.strip.items()}
+    return {kind: count for kind, count in counts.items() if count}
