@@ -123,9 +123,10 @@ def run_all(
         crew[0].open()
         yield from _as_done(pool, one, paths, ahead=2 * workers)
     finally:
+        pool.shutdown(wait=False, cancel_futures=True)  # first, or the next job starts a new child
         for redactor in crew:
             redactor.close()
-        pool.shutdown(cancel_futures=True)
+        pool.shutdown()
 
 
 def _as_done(

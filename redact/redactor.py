@@ -210,15 +210,14 @@ class Redactor:
         if (entry := store.find(work)) is not None:
             removed = {line["k"]: line["count"] for line in entry.value["sum"]}
             return _result(clip, Status.ALREADY, store.path(entry), removed)
-        made: Made = self._worker.do(
-            "make",
-            clip,
-            target := store.workspace(work, media_of(clip)),
-            plan,
-            trust,
-            progress=progress,
-            seconds=self._time_limit(clip),
-        )
+        target, limit = store.workspace(work, media_of(clip)), self._time_limit(clip)
+        try:
+            made: Made = self._worker.do(
+                "make", clip, target, plan, trust, progress=progress, seconds=limit
+            )
+        except BaseException:
+            store.discard(target)
+            raise
         output = store.publish(target, work, published_facts(made, self.policy), detail_of(made))
         return _result(clip, Status.PUBLISHED, output, removed_from(made.plan))
 

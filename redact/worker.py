@@ -21,11 +21,13 @@ from dataclasses import dataclass
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from redact.errors import InputError, Reason, RedactError, StoreError
 from redact.pipeline import Pipeline
 from redact.policy import Policy
+
+T = TypeVar("T")
 
 COMMAND = (sys.executable, "-m", "redact.worker")
 
@@ -41,6 +43,10 @@ class Job:
 
     method: str
     arguments: tuple[Any, ...]
+
+
+class Stopped(BaseException):
+    """Another thread has closed the worker: no fault of the clip, and nothing to record of it."""
 
 
 class Worker:
@@ -66,11 +72,11 @@ class Worker:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C is for the parent, which then ends the child
         )
         theirs.close()
         held.close()
-        self._pipe.send(self._settings)
-        self._answer(lambda _share: None, START_SECONDS)
+        self._ask(self._settings, lambda _share: None, START_SECONDS)
 
     def do(
         self, method: str, *arguments: Any, progress: Callable[[float], None], seconds: float
@@ -78,50 +84,58 @@ class Worker:
         """
         What the child's Pipeline.<method>(*arguments, progress) returns.
 
-        Raises what it raises; InputError where the child died or took longer than `seconds`.
+        Raises what it raises; InputError where the child died or took longer than `seconds`;
+        Stopped where another thread closed this worker meanwhile.
         """
         self.start()
-        assert self._pipe is not None
-        try:
-            self._pipe.send(Job(method=method, arguments=arguments))
-        except ConnectionError as error:
-            raise self._died() from error
-        return self._answer(progress, seconds)
+        return self._ask(Job(method=method, arguments=arguments), progress, seconds)
 
     def close(self) -> None:
-        """End the child, whatever it is doing."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-        for pipe in (self._pipe, self._lifeline):
+        """End the child, whatever it is doing, for whichever thread."""
+        process, pipes = self._process, (self._pipe, self._lifeline)
+        self._process = self._pipe = self._lifeline = None  # a thread that waits sees it first
+        if process is not None:
+            process.kill()
+            process.wait()
+        for pipe in pipes:
             if pipe is not None:
                 pipe.close()
-        self._process = self._pipe = self._lifeline = None
 
-    def _answer(self, progress: Callable[[float], None], seconds: float) -> Any:
-        assert self._pipe is not None
+    def _ask(self, what: Any, progress: Callable[[float], None], seconds: float) -> Any:
+        pipe = self._pipe
+        if pipe is None:
+            raise Stopped
+        self._or_why(pipe, lambda: pipe.send(what))
         until = time.monotonic() + seconds
         while True:
-            if not self._pipe.poll(max(0.0, until - time.monotonic())):
+            if not self._or_why(pipe, lambda: pipe.poll(max(0.0, until - time.monotonic()))):
                 self.close()
                 raise InputError(
                     "the clip took longer than its time limit.",
                     todo="Raise limits.seconds_per_second in the policy if it is only slow.",
                     reason=Reason.TIMEOUT,
                 )
-            try:
-                kind, value = self._pipe.recv()
-            except (EOFError, ConnectionError) as error:
-                raise self._died() from error
+            kind, value = self._or_why(pipe, pipe.recv)
             if kind == "done":
                 return value
             if kind == "failed":
                 raise value
             progress(value)
 
+    def _or_why(self, pipe: Connection, work: Callable[[], T]) -> T:
+        """What `work` on the pipe returns; or why there is nobody at its other end."""
+        try:
+            return work()
+        except (EOFError, OSError) as error:
+            if self._pipe is not pipe:
+                raise Stopped from error
+            raise self._died() from error
+
     def _died(self) -> RedactError:
-        assert self._process is not None
-        code = self._process.wait()
+        process = self._process
+        if process is None:
+            raise Stopped
+        code = process.wait()
         self.close()
         how = f"signal {-code}" if code < 0 else f"exit code {code}"
         return InputError(

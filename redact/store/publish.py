@@ -100,6 +100,14 @@ class Store:
         with writing("there is no place to work"):
             return self._desk.start(self._rec(clip)) / f"output{SUFFIX[media]}"
 
+    def discard(self, output: Path) -> None:
+        """
+        Delete what was made in a workspace, finished or not, and will not be published.
+
+        What can't be deleted now goes when this process ends, or the next one begins.
+        """
+        shutil.rmtree(output.parent, ignore_errors=True)
+
     def publish(self, output: Path, clip: Clip, facts: Facts, sidecar: bytes) -> Path:
         """
         Record a clip and give its output its name in clips/; returns that path, durable.
