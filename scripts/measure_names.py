@@ -186,7 +186,7 @@ def machine() -> str:
 
 def measure_published(data: Path, policy: str = "strict", threads: int = 0) -> dict[str, Any]:
     """What `measure` returns, of the whole pipeline."""
-    with Redactor(policy, threads=threads) as redactor, tempfile.TemporaryDirectory() as store:
+    with tempfile.TemporaryDirectory() as store, Redactor(policy, threads=threads) as redactor:
         return measure(data, published(redactor, Path(store)))
 
 
