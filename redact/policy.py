@@ -50,6 +50,9 @@ class Faces(_Checked):
     """Detections below this are dropped. Low: a miss costs a person, a false alarm a patch."""
     long_side: int = _between(960, 160, 8192)
     """The picture is scaled down to this long side for a look."""
+    insightface_pack: str = ""
+    """A folder with a model pack of InsightFace, to use instead of the default model. For research
+    only: `purpose` and `accept_licences` have to say so."""
     looks_per_second: float = _between(10.0, 0.5, 1000)
     """Frames between looks are filled from both sides. Every second look is a quick one: smaller,
     and upright only."""

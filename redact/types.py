@@ -104,7 +104,6 @@ class Frame:
     rgb: bool = False  # the planes are R, G, B
     full_range: bool = False  # black is 0, not 16 (of 8 bits)
     bt601: bool = False  # else BT.709; other matrices are treated as the nearer of the two
-    turns: int = 0  # quarter turns counter-clockwise that show it upright; planes are not turned
 
     @property
     def height(self) -> int:

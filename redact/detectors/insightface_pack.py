@@ -50,7 +50,8 @@ class InsightFacePack:
     ) -> None:
         _refuse_unless_allowed(policy)
         path = _detector_of(folder)
-        self.name = f"{path.stem}@{sha256(path.read_bytes()).hexdigest()[:16]}"
+        self.sha256 = sha256(path.read_bytes()).hexdigest()
+        self.name = f"{path.stem}@{self.sha256[:16]}"
         self._min_score = min_score
         self._long_side = -(-long_side // MULTIPLE) * MULTIPLE
         self._model = _opened(path, device)

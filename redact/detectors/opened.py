@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import ctypes
 from dataclasses import dataclass
+from pathlib import Path
 
 import onnxruntime
 
+from redact.detectors import PictureDetector
 from redact.detectors.faces import FaceDetector
+from redact.detectors.insightface_pack import InsightFacePack
 from redact.detectors.names import NameDetector
 from redact.plan import Model
 from redact.policy import Policy
@@ -16,11 +19,11 @@ from redact.weights import Opened, open_model
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Detectors:
-    faces: FaceDetector
-    faces_quick: FaceDetector | None = None
+    faces: PictureDetector
+    faces_quick: PictureDetector | None = None
     """Less of the same, for every second look; None: each look is thorough."""
-    faces_again: FaceDetector
-    """The same model at another size, for the second look."""
+    faces_again: PictureDetector
+    """For the second look: the default model at another size."""
     names: NameDetector
     models: tuple[Model, ...]
     """What plan and ledger record of them."""
@@ -43,14 +46,14 @@ class Detectors:
         names = NameDetector(
             speech.folder, text.folder, label=speech.label, threads=threads, device=device
         )
-        faces = _faces(face, policy, policy.faces.long_side, device, threads)
+        first, quick = _first_look(face, policy, device, threads)
         return cls(
-            faces=faces,
-            faces_quick=faces.quick(),
+            faces=first,
+            faces_quick=quick,
             faces_again=_faces(face, policy, policy.check.long_side, device, threads),
             names=names,
             models=(
-                _record("faces", face, round(policy.faces.min_score * 1_000_000)),
+                *_faces_records(first, face, policy),
                 _record(policy.names.model, speech, 0),
                 _record("names", text, 0),
             ),
@@ -89,6 +92,35 @@ def _faces(
         threads=threads,
         device=device,
     )
+
+
+def _first_look(
+    model: Opened, policy: Policy, device: str, threads: int
+) -> tuple[PictureDetector, PictureDetector | None]:
+    """The detector of the first look, and a quick one for every second frame if there is one."""
+    faces = policy.faces
+    if not faces.insightface_pack:
+        own = _faces(model, policy, faces.long_side, device, threads)
+        return own, own.quick()
+    pack = InsightFacePack(
+        Path(faces.insightface_pack),
+        policy=policy,
+        min_score=faces.min_score,
+        long_side=faces.long_side,
+        device=device,
+    )
+    return pack, None
+
+
+def _faces_records(first: PictureDetector, default: Opened, policy: Policy) -> list[Model]:
+    threshold_ppm = round(policy.faces.min_score * 1_000_000)
+    records = [_record("faces", default, threshold_ppm)]
+    if isinstance(first, InsightFacePack):
+        name, _, _ = first.name.partition("@")
+        records.append(
+            Model(slot="faces", name=name, sha256=first.sha256, threshold_ppm=threshold_ppm)
+        )
+    return records
 
 
 def _record(slot: str, model: Opened, threshold_ppm: int) -> Model:

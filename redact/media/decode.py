@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import chain
 from typing import Any
 
@@ -38,7 +37,7 @@ def frames(clip: Clip) -> Iterator[Frame]:
     missing, and at the end when fewer frames came than the clip has. A still is one frame.
     """
     if clip.media == "still":
-        yield replace(still.read(clip.path, clip.max_pixels), turns=_turns(clip.picture))
+        yield still.read(clip.path, clip.max_pixels)
         return
     for frame, _ in pictures(clip):
         yield frame
@@ -85,10 +84,6 @@ def _decoded(clip: Clip, stream: PictureStream) -> Iterator[Any]:
             raise _unreadable(clip, f"the picture ({where}) does not decode") from error
 
 
-def _turns(stream: PictureStream | None) -> int:
-    return stream.rotation // 90 % 4 if stream else 0
-
-
 def _unreadable(clip: Clip, what: str) -> InputError:
     return InputError(f"{clip.name}: {what}.", todo="Repair the file, or cut the damaged part out.")
 
@@ -118,5 +113,4 @@ def _frame(clip: Clip, picture: Any, index: int) -> Frame:
         rgb=rearranged.format.is_rgb,
         full_range=picture.color_range == _FULL_RANGE or "yuvj" in picture.format.name,
         bt601=guessed or picture.colorspace in _BT601,
-        turns=_turns(stream),
     )
