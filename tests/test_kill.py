@@ -16,7 +16,7 @@ from tests.media_maker import Picture, Voice, make_clip
 
 pytestmark = pytest.mark.slow
 
-KILLS = 5
+KILLS = 3
 GOOD = 4
 
 
