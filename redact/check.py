@@ -196,7 +196,7 @@ class Covered:
         self._regions = regions
 
     def hides(self, index: int, box: Box) -> bool:
-        """Whether at least half of the box lies under the plan's regions of that frame."""
+        """Whether at least three quarters of the box lie under the regions of that frame."""
         over = [r.boxes[index - r.first] for r in self._regions if r.first <= index <= r.last]
         under = np.zeros((16, 16), bool)
         ys = box.y0 + (np.arange(16) + 0.5) * box.height / 16
@@ -204,7 +204,7 @@ class Covered:
         for one in over:
             rows = (one.y0 <= ys) & (ys < one.y1)
             under |= rows[:, None] & ((one.x0 <= xs) & (xs < one.x1))[None, :]
-        return bool(under.mean() >= 0.5)
+        return bool(under.mean() >= 0.75)
 
 
 def _listen_again(

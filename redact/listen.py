@@ -14,6 +14,9 @@ from redact.media.probe import Clip, SoundStream
 from redact.policy import Policy
 from redact.types import Kind, Span
 
+PAD = 0.25
+"""Seconds around voice that could not be searched: voice is noticed late."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listened:
@@ -66,7 +69,13 @@ def _spans(
             todo='Take the policy "silence-uncovered", which silences all speech of such a clip.',
             reason=Reason.LANGUAGE,
         )
-    return [span_of(one, ear, stream.index, detector.name) for one in to_remove(heard)]
+    found = [_padded(one) if one not in heard.names else one for one in to_remove(heard)]
+    return [span_of(one, ear, stream.index, detector.name) for one in found]
+
+
+def _padded(unsearched: tuple[float, float, float]) -> tuple[float, float, float]:
+    start, end, score = unsearched
+    return max(start - PAD, 0.0), end + PAD, score
 
 
 def to_remove(heard: Heard) -> list[tuple[float, float, float]]:

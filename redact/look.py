@@ -5,19 +5,22 @@ from __future__ import annotations
 import contextlib
 import queue
 import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from redact.detectors import PictureDetector
 from redact.errors import InputError, Reason
 from redact.media.decode import frames
 from redact.media.probe import Clip
-from redact.tracking import SceneCuts, link
+from redact.tracking import SceneCuts, Unlike, link
 from redact.types import Box, Detection, Frame, Track
 
 Progress = Callable[[float], None]
 """Called with the share of the work that is done, 0 to 1."""
+
+MOST_UNSEEN = 11
+"""At most so many frames in a row go without a look, however many there are in a second."""
 
 BATCH = 4
 """Frames that the detector sees in one call."""
@@ -34,7 +37,11 @@ class Seen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
-    """Which frames a detector looks at: the first and last of each scene, and at this pace."""
+    """
+    Which frames a detector looks at: the first and last of each scene, and at this pace.
+
+    Besides, any frame that shows something else than the last one looked at, and one of twelve.
+    """
 
     looks_per_second: float
     phase: float = 0.0
@@ -85,7 +92,8 @@ class Looker:
         self._detectors = (detector, quick or detector)
         self._schedule, self._ignore = schedule, ignore
         self._pace = Fraction(schedule.looks_per_second).limit_denominator(1000)
-        self._scene_starts = SceneCuts()
+        self._scene_starts, self._unlike = SceneCuts(), Unlike()
+        self._looked = -1  # the index of the frame that was looked at last
         self._looks: dict[int, list[Detection]] = {}
         self._cuts: list[int] = []
         self._waiting: tuple[list[Frame], list[Frame]] = ([], [])  # for each detector
@@ -99,7 +107,9 @@ class Looker:
             self._cuts.append(frame.index)
             self._look(self._last)
             self._look(frame)
-        elif self._last is None or self._due(frame):
+        elif self._last is None or self._unlike(frame):
+            self._look(frame)
+        elif self._due(frame):
             self._look(frame, quick=self._quick_next)
         self._last = frame
 
@@ -122,13 +132,16 @@ class Looker:
         return Seen(tracks=tuple(tracks), frames=last.index + 1, frames_scanned=len(self._looks))
 
     def _due(self, frame: Frame) -> bool:
-        return frame.pts * frame.time_base >= self._next
+        late = frame.index - self._looked > MOST_UNSEEN
+        return late or frame.pts * frame.time_base >= self._next
 
     def _look(self, frame: Frame, *, quick: bool = False) -> None:
         time = frame.pts * frame.time_base
         self._next = (time * self._pace).__floor__() / self._pace
         self._next += (1 + Fraction(self._schedule.phase).limit_denominator(1000)) / self._pace
         self._quick_next = self._alternates and not quick
+        self._unlike.looked(frame)
+        self._looked = frame.index
         if frame.index == self._thorough:
             return
         if not quick:
@@ -141,12 +154,22 @@ class Looker:
         waiting = self._waiting[quick]
         if not waiting:
             return
-        found = self._detectors[quick].detect(list(waiting))
+        found = _detect(self._detectors[quick], waiting)
         for frame, detections in zip(waiting, found, strict=True):
             self._looks.setdefault(frame.index, []).extend(
                 one for one in detections if not self._ignore(frame.index, one.box)
             )
         waiting.clear()
+
+
+def _detect(detector: PictureDetector, frames: Sequence[Frame]) -> list[list[Detection]]:
+    """What is in the colours of each frame, and what is drawn in its alpha plane alone."""
+    found = detector.detect(list(frames))
+    for frame, detections in zip(frames, found, strict=True):
+        if frame.alpha is not None:
+            grey = replace(frame, planes=(frame.alpha,), rgb=False, full_range=True)
+            detections += detector.detect([grey])[0]
+    return found
 
 
 def ahead(source: Iterator[Frame], *, depth: int = 8) -> Iterator[Frame]:

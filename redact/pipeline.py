@@ -114,7 +114,9 @@ class Pipeline:
     def _as_planned(
         self, clip: Clip, target: Path, plan: Plan, trust: bool, progress: Progress
     ) -> Made:
-        fits(plan, clip)
+        fits(plan, clip, self.policy)
+        strip = {str(kind): count for kind, count in sorted(clip.found.items())}
+        plan = replace(plan, models=self.detectors.models, strip=strip)
         verdict = self._once(clip, target, plan, progress)
         if not verdict.clean and not trust:
             raise ResidualError(
@@ -201,12 +203,17 @@ def _check_unchanged(clip: Clip) -> None:
         raise InputError("the file changed while it was being worked on.")
 
 
-def fits(plan: Plan, clip: Clip) -> None:
-    """Raises UsageError for a plan that was made for another file or speaks of what it lacks."""
+def fits(plan: Plan, clip: Clip, policy: Policy) -> None:
+    """Raises UsageError for a plan of another file or policy, or that speaks of what it lacks."""
     if plan.source != clip.sha256:
         raise UsageError(
             "the plan was made for another file.",
             todo="Write a plan for this one: redact plan FILE -o plan.json",
+        )
+    if plan.policy != policy.sha256:
+        raise UsageError(
+            "the plan was made under another policy.",
+            todo="Apply it with the --policy that it was made with.",
         )
     streams = {stream.index for stream in clip.sound}
     if any(cut.stream not in streams for cut in plan.cuts):

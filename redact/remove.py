@@ -56,6 +56,9 @@ class Cover:
         """Changes the frame's planes in place; says whether it did."""
         regions = self._by_frame.get(frame.index, [])
         cover_all(frame, regions, cells=self._cells)
+        if frame.alpha is not None:
+            for box, _ in regions:
+                frame.alpha[box.y0 : box.y1, box.x0 : box.x1] = (1 << frame.depth) - 1
         self.expected.times.append(frame.pts * frame.time_base)
         if frame.index % self._every == 0:
             self.expected.thumbnails[frame.index] = thumbnail(frame)

@@ -114,6 +114,11 @@ class Frame:
         return int(self.planes[0].shape[1])
 
     @property
+    def alpha(self) -> Plane | None:
+        """How opaque each pixel is, if the frame has such a plane. It can hold a picture too."""
+        return self.planes[-1] if len(self.planes) in (2, 4) else None
+
+    @property
     def seconds(self) -> float:
         """For messages only: everything that is compared or stored uses `pts` or `index`."""
         return float(self.pts * self.time_base)

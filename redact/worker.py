@@ -8,6 +8,7 @@ quote what is inside a clip.
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
 import resource
@@ -23,6 +24,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, TypeVar
 
+from redact.detectors.opened import why_no_gpu
 from redact.errors import InputError, Reason, RedactError, StoreError
 from redact.pipeline import Pipeline
 from redact.policy import Policy
@@ -30,6 +32,8 @@ from redact.policy import Policy
 T = TypeVar("T")
 
 COMMAND = (sys.executable, "-m", "redact.worker")
+
+_PR_SET_DUMPABLE = 4
 
 _STORE_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
 
@@ -150,10 +154,13 @@ def _child(pipe: Connection, lifeline: Connection) -> None:
     threading.Thread(target=_die_with, args=(lifeline,), daemon=True).start()
     try:
         policy, device, threads = pipe.recv()
-        _limit(policy)
+        _limit(policy, device)
         pipeline = Pipeline(policy, device=device, threads=threads)
     except RedactError as error:
         pipe.send(("failed", error))
+        return
+    except Exception as error:  # noqa: BLE001  # raised again by the parent
+        pipe.send(("failed", fault(error)))
         return
     pipe.send(("done", None))
     while True:
@@ -199,11 +206,14 @@ def fault(error: Exception) -> RedactError:
     )
 
 
-def _limit(policy: Policy) -> None:
-    """No core dump (it would hold the clip), and bounded memory."""
+def _limit(policy: Policy, device: str) -> None:
+    """Bounded memory, and no core dump, not even one that goes to a program: it holds the clip."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    most = round(policy.limits.memory_gigabytes * 2**30)
-    resource.setrlimit(resource.RLIMIT_AS, (most, most))
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+    if device == "cpu" or why_no_gpu():  # CUDA reserves far more addresses than it uses
+        most = round(policy.limits.memory_gigabytes * 2**30)
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
 
 
 def _die_with(lifeline: Connection) -> None:

@@ -104,9 +104,13 @@ def pattern(index: int, width: int, height: int, peak: int = 255) -> NDArray[np.
 
 
 def tone(rate: int, seconds: float, channels: int) -> NDArray[np.float32]:
-    """A tone that rises from 200 Hz, (channels, n); each channel a little higher."""
+    """A tone that rises from 200 Hz, (channels, n); each channel has a higher one of its own too."""
     time = np.arange(int(rate * seconds)) / rate
-    rows = [0.4 * np.sin(2 * np.pi * (200 + 40 * k + 300 * time) * time) for k in range(channels)]
+
+    def rising(start: float) -> NDArray[np.float64]:
+        return np.sin(2 * np.pi * (start + 300 * time) * time)
+
+    rows = [0.3 * rising(200) + 0.1 * rising(400 + 80 * k) for k in range(channels)]
     return np.array(rows, np.float32)
 
 

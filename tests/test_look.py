@@ -1,4 +1,5 @@
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -154,3 +155,23 @@ def test_a_reader_that_stops_early_leaves_no_thread():
         if one.index == 3:
             break
     assert threading.active_count() == before
+
+
+def test_at_a_high_rate_no_more_than_eleven_frames_go_unseen():
+    watcher = Watcher()
+    look(watcher, [frame(i, fps=1000) for i in range(100)], fps=1000)
+    shown = sorted(watcher.shown)
+    assert max(b - a for a, b in pairwise(shown)) <= 12
+
+
+def test_a_scene_of_one_frame_is_looked_at_and_so_is_every_flash():
+    watcher = Watcher()
+    levels = {13: 1, 16: 2, 17: 3, 25: 1}
+    look(watcher, [frame(i, fps=60, level=levels.get(i, 100)) for i in range(40)], fps=60)
+    assert {*levels, 14, 18, 26} <= set(watcher.shown)
+
+
+def test_scenes_shorter_than_the_pace_are_all_looked_at():
+    watcher = Watcher()
+    look(watcher, [frame(i, fps=60, level=i // 2) for i in range(80)], fps=60)
+    assert {index // 2 for index in watcher.shown} == set(range(40))

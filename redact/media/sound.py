@@ -22,6 +22,10 @@ EAR_RATE = 16_000
 _CANCELLED = 0.1
 """Channels whose mean keeps less than this share of the louder one's energy are heard one by one:
 a word in opposite phase, or in one channel of many, is gone in the mean."""
+_APART = 0.5
+"""Channels whose differences from the mean have more than this share of its energy (two that
+correlate by less than a third) are heard one by one: a quiet speaker has a channel of their own
+beside a loud one."""
 _AUDIBLE = 1e-4
 """What stays below has nothing to hear (-80 dB)."""
 _OVERLAP_SECONDS = Fraction(1, 10)
@@ -61,8 +65,8 @@ def sound(clip: Clip, stream: SoundStream) -> list[Sound]:
 
     Never empty. Raises InputError where the sound does not decode to its end.
     """
-    ear, cancels = _mixed(clip, stream)
-    if not cancels:
+    ear, hides = _mixed(clip, stream)
+    if not hides:
         return [ear]
     ears = [_heard(clip, stream, channel) for channel in range(stream.channels)]
     # By its loudest sample: the mean of a long stream hides a word.
@@ -70,15 +74,18 @@ def sound(clip: Clip, stream: SoundStream) -> list[Sound]:
 
 
 def _mixed(clip: Clip, stream: SoundStream) -> tuple[Sound, bool]:
-    """The mean of the channels; and whether some part of it loses what a channel holds."""
-    cancels = False
+    """The mean of the channels; and whether it hides what a channel holds."""
+    hides = False
+    common = apart = 0.0
     ear = _Ear()
     for block in blocks(clip, stream):
         mean = block.samples.mean(axis=0)
         loudest = max(_rms(channel) for channel in block.samples)
-        cancels |= loudest > _AUDIBLE and _rms(mean) ** 2 < _CANCELLED * loudest**2
+        hides |= loudest > _AUDIBLE and _rms(mean) ** 2 < _CANCELLED * loudest**2
+        common += float(np.sum(np.square(mean, dtype=np.float64)))
+        apart += float(np.sum(np.square(block.samples - mean, dtype=np.float64)))
         ear.hear(mean, block)
-    return ear.sound(), cancels
+    return ear.sound(), hides or apart > _APART * common * stream.channels
 
 
 def _heard(clip: Clip, stream: SoundStream, channel: int) -> Sound:

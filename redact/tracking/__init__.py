@@ -6,11 +6,11 @@ from collections.abc import Collection, Mapping, Sequence
 from itertools import pairwise
 
 from redact.tracking.chains import chained
-from redact.tracking.cuts import SceneCuts
+from redact.tracking.cuts import SceneCuts, Unlike
 from redact.tracking.fill import Scene, edges, filled
 from redact.types import Box, Detection, Track
 
-__all__ = ["SceneCuts", "link"]
+__all__ = ["SceneCuts", "Unlike", "link"]
 
 
 def link(

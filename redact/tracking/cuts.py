@@ -33,11 +33,11 @@ class SceneCuts:
     """
     Sees hard cuts, given every frame of a clip in order.
 
-    A cut that is not seen costs nothing but a patch on the wrong scene for a moment; a cut that
-    is not one ends tracks too early. So it wants to be sure: the picture's layout has to differ
-    from each of the last few pictures (a flash is over before that), and by far more than they
-    differed from one another (motion does that all the time). A picture without contrast, as in
-    a fade to black, is no scene.
+    A cut that is not seen costs a patch on the wrong scene for a moment (that the new scene is
+    looked at is up to `Unlike`); a cut that is not one ends tracks too early. So it wants to be
+    sure: the picture's layout has to differ from each of the last few pictures, and by far more
+    than they differed from one another (motion does that all the time). A picture without
+    contrast, as in a fade to black, is no scene.
     """
 
     def __init__(self) -> None:
@@ -58,6 +58,32 @@ class SceneCuts:
         self._recent.append(picture)
         self._changes.append(change)
         return cut
+
+
+class Unlike:
+    """Tells of a frame whether it shows something else than the frame that was last looked at."""
+
+    def __init__(self) -> None:
+        self._looked: NDArray[np.float32] | None = None
+
+    def looked(self, frame: Frame) -> None:
+        """This frame is looked at."""
+        self._looked = _thumbnail(frame)
+
+    def __call__(self, frame: Frame) -> bool:
+        """
+        Whether its layout differs as that of two scenes does.
+
+        A flash differs, and so does a scene of one frame: neither may go out unseen.
+        """
+        if self._looked is None:
+            return True
+        picture = _thumbnail(frame)
+        if float(np.abs(picture - self._looked).mean()) <= CHANGE:
+            return False
+        if min(float(picture.std()), float(self._looked.std())) < FLAT:
+            return True
+        return _correlation(picture, self._looked) < ALIKE
 
 
 def _thumbnail(frame: Frame) -> NDArray[np.float32]:
