@@ -31,7 +31,7 @@ from typing import Any
 import av
 import cv2
 import numpy as np
-from measure_names import measure
+from measure_names import measure, share
 from scoring import Seen, see
 
 from redact import Redactor
@@ -244,7 +244,22 @@ def _faces_table(rows: list[dict[str, Any]]) -> str:
 
 
 def _names_table(result: dict[str, Any]) -> str:
-    return _table(["figure", "value"], [[key, value] for key, value in result.items()])
+    def percent(value: float | None) -> str:
+        return "-" if value is None else f"{100 * value:.1f} %"
+
+    head = ["clips", "names", "leaked (95 % interval)", "80 % muted", "all sound muted"]
+    rows = [
+        [
+            f"{group}: {of['clips']}, {of['held']} held",
+            of["names"],
+            share(of["leaked"], of["names"]),
+            share(of["muted"], of["names"]),
+            percent(of["sound_muted"]),
+            f"{percent(of['other_muted_with'])} / {percent(of['other_muted_without'])}",
+        ]
+        for group, of in result["groups"].items()
+    ]
+    return _table([*head, "other speech muted, with names / without"], rows)
 
 
 def _table(head: list[str], rows: list[list[Any]]) -> str:

@@ -104,7 +104,7 @@ def pattern(index: int, width: int, height: int, peak: int = 255) -> NDArray[np.
 
 
 def tone(rate: int, seconds: float, channels: int) -> NDArray[np.float32]:
-    """A tone that rises from 200 Hz, (channels, n); each channel has a higher one of its own too."""
+    """A tone that rises from 200 Hz, (channels, n); each channel also has a higher one."""
     time = np.arange(int(rate * seconds)) / rate
 
     def rising(start: float) -> NDArray[np.float64]:
