@@ -15,7 +15,6 @@ from redact.evaluate import (
     audible_frames,
     leaked,
     over_redaction,
-    psnr_outside,
     sound_leaked,
 )
 from redact.media.decode import frames, sound
@@ -34,7 +33,6 @@ class Seen:
     instances: Share  # those that leaked, of all
     longest_run: int  # frames in a row with a leak
     over: Share  # pixels redacted outside the labelled boxes
-    psnr: float  # lowest over the frames, outside the boxes grown by a half, dB
 
 
 @dataclass(frozen=True)
@@ -47,17 +45,16 @@ class Heard:
 def see(source: Path, output: Path, truth: Sequence[Sequence[Sequence[float]]]) -> Seen:
     """Compares each frame; `truth` has for each the boxes [x, y, width, height]."""
     before, after = (probe(path, Limits()) for path in (source, output))
-    instances, over, run, longest, psnr = Share(0, 0), Share(0, 0), 0, 0, float("inf")
+    instances, over, run, longest = Share(0, 0), Share(0, 0), 0, 0
     for boxes, (old, new) in zip(truth, _pairs(before, after), strict=True):
         labelled = [Box.covering(x, y, x + w, y + h) for x, y, w, h in boxes]
         counted = [box for box in labelled if box.height >= SMALLEST]
         here = sum(leaked(old, new, box) for box in counted)
         instances += Share(here, len(counted))
         over += over_redaction(old, new, labelled)
-        psnr = min(psnr, psnr_outside(old, new, [box.grow(0.5) for box in labelled]))
         run = run + 1 if here else 0
         longest = max(longest, run)
-    return Seen(instances, longest, over, psnr)
+    return Seen(instances, longest, over)
 
 
 def hear(source: Path, output: Path, names: Sequence[dict[str, Any]]) -> Heard:

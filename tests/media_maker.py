@@ -104,14 +104,10 @@ def pattern(index: int, width: int, height: int, peak: int = 255) -> NDArray[np.
 
 
 def tone(rate: int, seconds: float, channels: int) -> NDArray[np.float32]:
-    """A tone that rises from 200 Hz, (channels, n); each channel also has a higher one."""
+    """A tone that rises from 200 Hz, (channels, n); each channel a little ahead of the last."""
     time = np.arange(int(rate * seconds)) / rate
-
-    def rising(start: float) -> NDArray[np.float64]:
-        return np.sin(2 * np.pi * (start + 300 * time) * time)
-
-    rows = [0.3 * rising(200) + 0.1 * rising(400 + 80 * k) for k in range(channels)]
-    return np.array(rows, np.float32)
+    phase = 2 * np.pi * (200 + 300 * time) * time
+    return np.array([0.4 * np.sin(phase + 0.15 * k) for k in range(channels)], np.float32)
 
 
 def packet_hashes(path: Path, kind: str) -> list[list[bytes]]:
