@@ -2,8 +2,8 @@
 """
 Measures what the README states: speed beside a plain transcode, leak on labelled footage.
 
-    python scripts/bench.py [--data ../shared/data] [--samples samples] [--only speed|faces|names|readme]
-                            [--rounds 3] [--output scripts/bench_results/NAME.json] [--readme]
+    python scripts/bench.py [--data ../shared/data] [--samples samples] [--rounds 3] [--readme]
+                            [--only speed|faces|names|readme] [--output FILE.json]
 
 Each part that ran goes into the JSON with machine, versions, commit and date. Speed is measured in
 pairs, redact and the transcode in turn within one run, and stated as medians and their ratio. With
