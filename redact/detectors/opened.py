@@ -43,6 +43,7 @@ class Detectors:
             return open_model(slot, purpose=policy.purpose, accept_licences=policy.accept_licences)
 
         face, speech, text = opened("faces"), opened(policy.names.model), opened("names")
+        voice = opened("voice-activity")  # faster-whisper opens it; its digest is checked here
         names = NameDetector(
             speech.folder, text.folder, label=speech.label, threads=threads, device=device
         )
@@ -54,6 +55,7 @@ class Detectors:
             names=names,
             models=(
                 *_faces_records(first, face, policy),
+                _record("voice-activity", voice, 0),
                 _record(policy.names.model, speech, 0),
                 _record("names", text, 0),
             ),
