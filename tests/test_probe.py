@@ -360,3 +360,15 @@ def test_a_gap_in_the_sound_is_silence_of_its_length(tmp_path):
     assert level[:7900].min() > 0.2
     assert level[8200:23_800].max() < 0.01
     assert level[24_200:31_900].min() > 0.2
+
+
+@pytest.mark.parametrize("left", [1, 2, 6, 7])
+def test_sound_that_ends_with_the_first_bytes_of_another_packet_is_refused(tmp_path, left):
+    path = make_clip(tmp_path / "in.aac", None, voices("aac"))
+    data = path.read_bytes()
+    path.write_bytes(data + data[:left])
+
+    with pytest.raises(InputError) as caught:
+        probe(path, Limits())
+
+    assert caught.value.reason is Reason.CORRUPT

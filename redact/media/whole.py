@@ -179,6 +179,23 @@ def _check_mp3(file: BinaryIO, size: int, name: str) -> None:
             raise _broken(name)
 
 
+def _check_adts(file: BinaryIO, size: int, name: str) -> None:
+    """Every ADTS frame says its own length; what follows the last one is no frame's beginning."""
+    head = file.read(10)
+    at = 10 + tag_size(head) if head[:3] == b"ID3" else 0
+    while at < size:
+        file.seek(at)
+        head = file.read(7)
+        if head[0] != 0xFF or (len(head) > 1 and head[1] & 0xF6 != 0xF0):
+            return  # a tag behind the sound: for `contents` to find
+        if len(head) < 7:
+            raise _broken(name)
+        length = (head[3] & 3) << 11 | head[4] << 3 | head[5] >> 5
+        if length < 7 or at + length > size:
+            raise _broken(name)
+        at += length
+
+
 _CHECKS: dict[str, Callable[[BinaryIO, int, str], None]] = {
     "mp4": _check_mov,
     "mov": _check_mov,
@@ -191,4 +208,5 @@ _CHECKS: dict[str, Callable[[BinaryIO, int, str], None]] = {
     "ogg": _check_ogg,
     "ts": _check_transport,
     "mp3": _check_mp3,
+    "aac": _check_adts,
 }
