@@ -63,6 +63,7 @@ def verify(store: Path, as_json: bool) -> None:
     value = {
         "entries": summary.entries,
         "published": summary.published,
+        "withdrawn": summary.withdrawn,
         "held": summary.held,
         "root": summary.root,
         "origin": summary.origin,
