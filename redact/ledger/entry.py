@@ -210,7 +210,10 @@ def _canonical(value: dict[str, Any]) -> bytes:
     For those the standard library writes the same bytes (a test holds it against rfc8785), at a
     tenth of the time.
     """
-    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode("ascii")
+    return _ENCODER.encode(value).encode("ascii")
+
+
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
 
 def _no_entry(why: str) -> LedgerCorruptError:

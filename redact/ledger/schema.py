@@ -69,29 +69,28 @@ def _all(checks: Sequence[Check]) -> Check:
     return check
 
 
-def _that(is_so: Callable[[Any], bool]) -> Check:
-    return lambda value: None if is_so(value) else ""
-
-
 def _typed(node: dict[str, Any]) -> Check:
     return _TYPES[node.pop("type")](node)
 
 
 def _integer(node: dict[str, Any]) -> Check:
     low, high = node.pop("minimum"), node.pop("maximum")
-    return _that(lambda value: type(value) is int and low <= value <= high)
+    return lambda value: None if type(value) is int and low <= value <= high else ""
 
 
 def _string(node: dict[str, Any]) -> Check:
     # fullmatch: Python's `$` also matches before a last newline.
     matches, longest = re.compile(node.pop("pattern")).fullmatch, node.pop("maxLength", 2**16)
-    return _that(
-        lambda value: type(value) is str and len(value) <= longest and bool(matches(value))
-    )
+
+    def check(value: Any) -> str | None:
+        right = type(value) is str and len(value) <= longest and matches(value)
+        return None if right else ""
+
+    return check
 
 
 def _boolean(_: dict[str, Any]) -> Check:
-    return _that(lambda value: type(value) is bool)
+    return lambda value: None if type(value) is bool else ""
 
 
 def _array(node: dict[str, Any]) -> Check:
@@ -143,22 +142,22 @@ def _properties(node: dict[str, Any]) -> Check:
 
 def _required(node: dict[str, Any]) -> Check:
     required = frozenset(node.pop("required"))
-    return _that(lambda value: required <= value.keys())
+    return lambda value: None if required <= value.keys() else ""
 
 
 def _enum(node: dict[str, Any]) -> Check:
     known = frozenset(node.pop("enum"))
-    return _that(lambda value: type(value) is str and value in known)
+    return lambda value: None if type(value) is str and value in known else ""
 
 
 def _const(node: dict[str, Any]) -> Check:
     only = node.pop("const")
-    return _that(lambda value: type(value) is type(only) and value == only)
+    return lambda value: None if type(value) is type(only) and value == only else ""
 
 
 def _one_of(node: dict[str, Any]) -> Check:
     ways = [_compiled(way) for way in node.pop("oneOf")]
-    return _that(lambda value: sum(way(value) is None for way in ways) == 1)
+    return lambda value: None if sum(way(value) is None for way in ways) == 1 else ""
 
 
 def _if(node: dict[str, Any]) -> Check:
