@@ -15,6 +15,8 @@ from redact.errors import UsageError
 
 PictureMethod = Literal["fill", "pixelate", "blur"]
 SoundMethod = Literal["silence", "tone"]
+Caution = Literal["low", "normal", "high"]
+Also = Literal["spoken_phone", "spoken_email", "spoken_address", "spoken_card", "speech"]
 
 
 def _between(default: Any, low: float, high: float) -> Any:
@@ -65,6 +67,12 @@ class Names(_Checked):
     """The recogniser's slot in the model manifest."""
     uncovered_language: Literal["hold", "silence"] = "hold"
     """What happens to speech in a language whose names no installed model finds."""
+    caution: Caution = "normal"
+    """How much doubt is enough to remove a word: `low` takes what was heard as a name, `normal`
+    also what may be one, `high` all that the recogniser was unsure of. Measured in the README."""
+    also: tuple[Also, ...] = ()
+    """What else goes: numbers of phones and cards, e-mail and street addresses; or all `speech`. A
+    voice that stays can still be recognised."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,7 +178,7 @@ def _value(hint: Any, value: Any, where: str) -> Any:
             return value
         raise UsageError(f"{where} is {value!r}.", todo=f"It can be {', '.join(get_args(hint))}.")
     if get_origin(hint) is tuple and isinstance(value, list):
-        return tuple(value)
+        return tuple(_value(get_args(hint)[0], item, where) for item in value)
     if hint is float and type(value) is int:
         return float(value)
     if type(value) is not hint:

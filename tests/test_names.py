@@ -14,7 +14,8 @@ from redact.detectors.alike import everywhere
 from redact.detectors.context import take_in_titles
 from redact.detectors.names import NameDetector, name_spans
 from redact.detectors.persons import PersonFinder, _batches, grow, judge, runs
-from redact.detectors.speech import Transcript, Word
+from redact.detectors.speech import Transcript
+from redact.detectors.words import Word
 from redact.detectors.tokens import tokens_of
 from redact.errors import DetectorError
 

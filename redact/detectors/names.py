@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from redact.detectors.edges import trimmed
 from redact.detectors.persons import PersonFinder, runs
-from redact.detectors.speech import Recogniser, Word
+from redact.detectors.speech import Recogniser
 from redact.detectors.voice import RATE, Stretch
+from redact.detectors.words import Word
 
 SLACK = 0.3
 """Seconds by which a name's edge moves out to its neighbour's: nothing was said in between."""

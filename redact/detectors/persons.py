@@ -12,8 +12,9 @@ import spacy
 from redact.detectors import lexicon
 from redact.detectors.alike import everywhere
 from redact.detectors.context import elsewhere, follows, introduced, spoken_to, take_in_titles
-from redact.detectors.speech import Word, without_text
+from redact.detectors.speech import without_text
 from redact.detectors.tokens import UNSURE, USUAL, Token, Tokens, tokens_of
+from redact.detectors.words import Word
 from redact.errors import DetectorError
 
 SPELLED = re.compile(r"(?:[a-z][-.\s]+){2,}[a-z]\W*", re.IGNORECASE)
