@@ -16,6 +16,7 @@ from redact.errors import UsageError
 PictureMethod = Literal["fill", "pixelate", "blur"]
 SoundMethod = Literal["silence", "tone"]
 Caution = Literal["low", "normal", "high"]
+Recogniser = Literal["speech", "speech-small", "whisper-large-v3", "whisper-large-v3-turbo"]
 Also = Literal["spoken_phone", "spoken_email", "spoken_address", "spoken_card", "speech"]
 
 
@@ -63,8 +64,9 @@ class Faces(_Checked):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Names(_Checked):
     method: SoundMethod = "silence"
-    model: Literal["speech", "speech-small"] = "speech"
-    """The recogniser's slot in the model manifest."""
+    model: Recogniser = "speech"
+    """The recogniser: its slot or its name in the model manifest. Another one is asked where it is
+    unsure."""
     uncovered_language: Literal["hold", "silence"] = "hold"
     """What happens to speech in a language whose names no installed model finds."""
     caution: Caution = "normal"

@@ -5,10 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
 
+from redact.detectors.voice import joined, outside
 from redact.detectors.words import Said, Word
 
 GUESSED = 0.5
 """Probability of a word that only another text has."""
+DOUBTED = 0.3
+"""Score of a word that only other texts have for a name."""
+EDGE = 0.2
+"""Seconds by which two listens differ on where the same name begins and ends."""
+SLACK = 1.0
+"""Seconds by which a word may stand out of the order of the words."""
+
+Found = tuple[float, float, float]
+"""Start and end in seconds, and the score."""
 
 
 def laid_over(words: Sequence[Word], texts: Sequence[str]) -> tuple[Word, ...]:
@@ -46,6 +56,56 @@ def merged(said: Sequence[Said]) -> Said:
         for beam in range(beams + 1)
     ]
     return Said(words=whole[0], others=tuple(whole[1:]))
+
+
+def doubted(
+    words: Sequence[Word],
+    scores: Sequence[float],
+    others: Sequence[tuple[Sequence[Word], Sequence[float], int]],
+    *,
+    votes: int,
+    sure: float,
+) -> list[float]:
+    """
+    A score for each of `words` that has none, is not `sure`, and is a name in other texts.
+
+    `others` are such texts with the scores of their words and how many votes each has.
+    """
+    counts = [0] * len(words)
+    for other, found, weight in others:
+        names = [word for word, score in zip(other, found, strict=True) if score]
+        for index in _heard_in(words, names):
+            counts[index] += weight
+    return [
+        0.0 if score or count < votes or word.probability >= sure else DOUBTED
+        for word, score, count in zip(words, scores, counts, strict=True)
+    ]
+
+
+def _heard_in(words: Sequence[Word], names: Sequence[Word]) -> set[int]:
+    """Indices of the words half of which (or of the name) a name of another text lies over."""
+    found: set[int] = set()
+    first = 0
+    for name in names:  # both in order, but a beam's order may waver by a word
+        while first < len(words) and words[first].end < name.start - SLACK:
+            first += 1
+        for index in range(first, len(words)):
+            word = words[index]
+            if word.start > name.end:
+                break
+            shared = min(word.end, name.end) - max(word.start, name.start)
+            if shared > 0 and 2 * shared >= min(word.end - word.start, name.end - name.start):
+                found.add(index)
+    return found
+
+
+def beyond(best: Sequence[Found], more: Sequence[Found]) -> list[Found]:
+    """What `more` adds to `best`: the parts outside it, but for the width of an edge."""
+    found = []
+    for start, end, score in more:
+        left = outside([(start, end)], joined((first, last) for first, last, _ in best))
+        found += [(first, last, score) for first, last in left if last - first > EDGE]
+    return found
 
 
 def _beam(said: Said, beam: int) -> int:

@@ -20,6 +20,10 @@ from redact.errors import DetectorError
 SPELLED = re.compile(r"(?:[a-z][-.\s]+){2,}[a-z]\W*", re.IGNORECASE)
 ADJECTIVES = ("ly", "ing", "ed", "ness", "tion", "tions", "able", "ible", "ism", "ist", "ists")
 
+OBJECTS = frozenset(
+    ["the", "a", "an", "my", "your", "his", "her", "its", "our", "their", "it", "them", "this"]
+)
+
 RARE = 3.3
 """Frequency (as in lexicon.frequency) below which a capitalised word in mid-sentence is a name."""
 BATCH = 200
@@ -50,12 +54,16 @@ class PersonFinder:
                 todo="Check it: redact models verify.",
             ) from error
 
-    def find(self, words: Sequence[Word]) -> list[float]:
-        """How likely each word is part of a person's name: 0 is "not", else a score in (0, 1]."""
+    def find(self, words: Sequence[Word], known: frozenset[str] = frozenset()) -> list[float]:
+        """
+        How likely each word is part of a person's name: 0 is "not", else a score in (0, 1].
+
+        `known` are names that were heard elsewhere in the clip, folded.
+        """
         tokens = tokens_of(words)
         scores = judge(tokens, self._entities(tokens))
         grow(tokens, scores)
-        everywhere(tokens, scores)
+        everywhere(tokens, scores, known)
         take_in_titles(tokens, scores)
         return scores
 
@@ -105,6 +113,8 @@ def judge(tokens: Tokens, entities: set[int]) -> list[float]:
                 scores[letter] = 0.8
         if token.excluded:
             continue
+        if _commands(tokens, index):
+            continue
         if index in entities and token.capital and not elsewhere(tokens, index):
             scores[index] = 0.85
         if introduced(tokens, index):
@@ -112,6 +122,14 @@ def judge(tokens: Tokens, entities: set[int]) -> list[float]:
         elif not elsewhere(tokens, index):
             scores[index] = max(scores[index], _looks_like_a_name(tokens, index))
     return scores
+
+
+def _commands(tokens: Tokens, index: int) -> bool:
+    """A verb that opens a sentence and has its object after it: "Mark the page"."""
+    token = tokens[index]
+    if not token.starts or token.ends or token.frequency < USUAL or index + 1 == len(tokens):
+        return False
+    return tokens[index + 1].spoken in OBJECTS
 
 
 def _looks_like_a_name(tokens: Tokens, index: int) -> float:
@@ -157,17 +175,25 @@ def _doubtful(tokens: Tokens, index: int) -> float:
         return 0.5
     if token.frequency < UNHEARD_OF and not token.lower.endswith(ADJECTIVES):
         return 0.4
+    if token.first_name and token.probability < HALF_SURE and _joined_to(tokens, index):
+        return 0.3
     if token.probability >= UNSURE:
         return 0.0
     if _guessed(token) and (
         token.frequency < 4.0 or any(_guessed(other) for other in _beside(tokens, index))
     ):
         return 0.3
-    likely = any(follows(tokens, index, [word]) for word in ("by", "and", "with"))
+    likely = _joined_to(tokens, index) or follows(tokens, index, ["and"])
     likely = likely or spoken_to(tokens, index)
     if token.possessive and token.frequency < 4.0:
         return 0.3
-    return 0.3 if likely and token.frequency < 4.0 else 0.0
+    usual = 5.0 if _guessed(token) else 4.0
+    return 0.3 if likely and token.frequency < usual else 0.0
+
+
+def _joined_to(tokens: Tokens, index: int) -> bool:
+    """After a word that a person's name follows more often than another."""
+    return any(follows(tokens, index, [word]) for word in ("by", "with", "from"))
 
 
 def _guessed(token: Token) -> bool:

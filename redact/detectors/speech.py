@@ -37,8 +37,8 @@ LOOP = 2.4
 # Seconds to add before and after Whisper's word times, measured on a synthesiser and on read
 # speech: base is early, tiny.en a little late. The alignment heads in config.json tell which.
 BIASES: dict[tuple[tuple[int, int], ...], tuple[float, float]] = {
-    ((3, 1), (4, 2), (4, 3), (4, 7), (5, 1), (5, 2), (5, 4), (5, 6)): (0.10, 0.32),  # base
-    ((1, 0), (2, 0), (2, 5), (3, 0), (3, 1), (3, 2), (3, 3), (3, 4)): (0.25, 0.20),  # tiny.en
+    ((3, 1), (4, 2), (4, 3), (4, 7), (5, 1), (5, 2), (5, 4), (5, 6)): (0.05, 0.32),  # base
+    ((1, 0), (2, 0), (2, 5), (3, 0), (3, 1), (3, 2), (3, 3), (3, 4)): (0.15, 0.20),  # tiny.en
 }
 UNKNOWN_BIAS = (0.30, 0.30)
 
@@ -115,16 +115,22 @@ class Recogniser:
             ) from error
 
     def listen(
-        self, samples: NDArray[np.float32], *, again: bool = False, language: str = ""
+        self,
+        samples: NDArray[np.float32],
+        *,
+        again: bool = False,
+        language: str = "",
+        within: Sequence[Stretch] | None = None,
     ) -> Transcript:
         """
         Every word in `samples`, float32 (n,) mono at 16 kHz, of a `language` if it is known.
 
+        `within` says where there is voice, or where all that is wanted of it is; else it is found.
         Sound without voice costs no recognition. Raises DetectorError if it could not listen.
         """
         known = {UNDETERMINED: "", SEVERAL: ""}.get(language, language)
         setting = replace(AGAIN if again else FIRST, known=known)
-        voice = find_voice(samples, threshold=setting.voice_threshold, longest=setting.longest)
+        voice = tuple(within) if within is not None else _voice(samples, setting)
         parts = [self._hear(samples, part, setting) for part in passages(voice, setting.longest)]
         said = [Said(words=part.words, others=part.others) for part in parts]
         unclear = [stretch for part in parts for stretch in part.unclear]
@@ -219,6 +225,10 @@ class Recogniser:
             no_speech_threshold=None,
         )
         return list(segments), self._model.others()
+
+
+def _voice(samples: NDArray[np.float32], setting: Setting) -> tuple[Stretch, ...]:
+    return find_voice(samples, threshold=setting.voice_threshold, longest=setting.longest)
 
 
 def without_text(what: str, work: Callable[[], T]) -> T:
