@@ -103,7 +103,7 @@ class Recogniser:
 
 
 def detector(first, second=None, caution="normal", known_only=()):
-    """A detector whose finder takes capitals for names, and `known_only` if it heard them before."""
+    """A finder that takes capitals for names, and `known_only` if it heard them before."""
 
     def find(heard, known=frozenset()):
         plain = [word.text.strip(".").lower() for word in heard]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from redact.detectors.alike import names_in
 from redact.detectors.contacts import contacts
-from redact.detectors.opinions import beyond, doubted
+from redact.detectors.opinions import beyond, doubted, moved
 from redact.detectors.persons import PersonFinder
 from redact.detectors.speech import Recogniser, Transcript
 from redact.detectors.stretches import Found, name_spans
@@ -167,7 +167,8 @@ class NameDetector:
         if self._second is not None and unsure and heard.covered:
             within = around(heard.voice, unsure)
             second = self._second.listen(samples, language=heard.language, within=within)
-            texts.append((second.words, SECOND))
+            late = _late(self._second) - _late(self._recogniser)
+            texts.append((tuple(moved(second.words, late)), SECOND))
         others = [(words, self._finder.find(words, known), weight) for words, weight in texts]
         return doubted(heard.words, scores, others, votes=self._doubt.votes, sure=self._doubt.sure)
 
@@ -182,3 +183,9 @@ class NameDetector:
                 scores[first:last] = [1.0] * (last - first)
             for start, end, _ in name_spans(heard.words, scores, samples, self._recogniser.bias):
                 yield kind, start, end
+
+
+def _late(recogniser: Recogniser) -> float:
+    """Seconds by which its words are heard after the times it gives."""
+    before, after = recogniser.bias
+    return (after - before) / 2

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
 
 from redact.detectors.voice import joined, outside
-from redact.detectors.words import Said, Word
+from redact.detectors.words import Said, Word, runs
 
 GUESSED = 0.5
 """Probability of a word that only another text has."""
@@ -67,36 +67,49 @@ def doubted(
     sure: float,
 ) -> list[float]:
     """
-    A score for each of `words` that has none, is not `sure`, and is a name in other texts.
+    A score for each of `words` that has none and is part of a name in other texts.
 
-    `others` are such texts with the scores of their words and how many votes each has.
+    Of the words under that name, one at least has a probability below `sure`. `others` are such
+    texts with the scores of their words and how many votes each has.
     """
     counts = [0] * len(words)
     for other, found, weight in others:
-        names = [word for word, score in zip(other, found, strict=True) if score]
-        for index in _heard_in(words, names):
+        names = [other[first:last] for first, last, _ in runs(found)]
+        for index in _heard_in(words, names, sure):
             counts[index] += weight
     return [
-        0.0 if score or count < votes or word.probability >= sure else DOUBTED
-        for word, score, count in zip(words, scores, counts, strict=True)
+        0.0 if score or count < votes else DOUBTED
+        for score, count in zip(scores, counts, strict=True)
     ]
 
 
-def _heard_in(words: Sequence[Word], names: Sequence[Word]) -> set[int]:
-    """Indices of the words half of which (or of the name) a name of another text lies over."""
+def _heard_in(words: Sequence[Word], names: Sequence[Sequence[Word]], sure: float) -> set[int]:
+    """Indices of the words that names of another text lie over, where any of these is not sure."""
     found: set[int] = set()
     first = 0
     for name in names:  # both in order, but a beam's order may waver by a word
-        while first < len(words) and words[first].end < name.start - SLACK:
+        start, end = name[0].start, max(word.end for word in name)
+        while first < len(words) and words[first].end < start - SLACK:
             first += 1
+        under = set()
         for index in range(first, len(words)):
             word = words[index]
-            if word.start > name.end:
+            if word.start > end:
                 break
-            shared = min(word.end, name.end) - max(word.start, name.start)
-            if shared > 0 and 2 * shared >= min(word.end - word.start, name.end - name.start):
-                found.add(index)
+            shared = min(word.end, end) - max(word.start, start)
+            if shared > 0 and 2 * shared >= min(word.end - word.start, end - start):
+                under.add(index)
+        if any(words[index].probability < sure for index in under):
+            found |= under
     return found
+
+
+def moved(words: Sequence[Word], seconds: float) -> list[Word]:
+    """The words, so much later."""
+    return [
+        Word(word.text, word.start + seconds, word.end + seconds, word.probability, word.first)
+        for word in words
+    ]
 
 
 def beyond(best: Sequence[Found], more: Sequence[Found]) -> list[Found]:

@@ -32,6 +32,8 @@ UNHEARD_OF = 0.5
 """Frequency of what no dictionary has, so that even in lower case it stands for a name."""
 HALF_SURE = 0.7
 """The same of a common word that is capitalised in mid-sentence: already odd."""
+SPELT = 0.9
+"""Probability of an acronym, after "heard from", below which it may be a short name."""
 BESIDE = 0.4
 """Word probability of a word beside a name that may be a lost part of it."""
 GUESS = 0.25
@@ -140,7 +142,8 @@ def _looks_like_a_name(tokens: Tokens, index: int) -> float:
     if token.starts:
         return _opens_as_a_name(tokens, index)
     if token.acronym and not token.first_name:
-        return 0.0
+        unsure = token.probability < SPELT and spoken_to(tokens, index)
+        return 0.4 if unsure else 0.0
     if token.first_name:
         return 0.85
     if token.place:
@@ -179,6 +182,8 @@ def _doubtful(tokens: Tokens, index: int) -> float:
         return 0.3
     if token.probability >= UNSURE:
         return 0.0
+    if index and tokens[index - 1].lower in lexicon.WEAK_TITLES and not tokens[index - 1].ends:
+        return 0.4
     if _guessed(token) and (
         token.frequency < 4.0 or any(_guessed(other) for other in _beside(tokens, index))
     ):
@@ -230,6 +235,8 @@ def _parted(tokens: Tokens, here: int, step: int) -> bool:
     if not 0 <= there < len(tokens):
         return True
     first, second = min(here, there), max(here, there)
+    if step > 0 and tokens[first].text.endswith(",") and tokens[second].probability < BESIDE:
+        return False  # the comma is a guess as well: "Jonathan, read the bridge" for "Reed"
     return tokens[first].ends or tokens[second].starts
 
 
@@ -266,15 +273,3 @@ def _may_belong(token: Token, step: int) -> bool:
         return False
     known = token.first_name or (token.last_name and token.frequency < USUAL)
     return step > 0 or (known and not token.starts)
-
-
-def runs(scores: Sequence[float]) -> Iterator[tuple[int, int, float]]:
-    """Neighbouring words of a name: first, one past the last, and the highest score."""
-    first = 0
-    while first < len(scores):
-        last = first
-        while last < len(scores) and scores[last]:
-            last += 1
-        if last > first:
-            yield first, last, max(scores[first:last])
-        first = last + 1

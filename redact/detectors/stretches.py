@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from redact.detectors.edges import trimmed
-from redact.detectors.persons import runs
 from redact.detectors.voice import RATE
-from redact.detectors.words import Word
+from redact.detectors.words import Word, runs
 
 SLACK = 0.3
 """Seconds by which a name's edge moves out to its neighbour's: nothing was said in between."""

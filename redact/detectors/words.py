@@ -65,3 +65,15 @@ def _aligned(segment: Any) -> Iterator[tuple[str, float, float, float]]:
         timed = word.end > word.start
         start, end = (word.start, word.end) if timed else (segment.start, segment.end)
         yield word.word, start, end, float(word.probability)
+
+
+def runs(scores: Sequence[float]) -> Iterator[tuple[int, int, float]]:
+    """Neighbouring words of a name: first, one past the last, and the highest score."""
+    first = 0
+    while first < len(scores):
+        last = first
+        while last < len(scores) and scores[last]:
+            last += 1
+        if last > first:
+            yield first, last, max(scores[first:last])
+        first = last + 1
