@@ -16,8 +16,8 @@ PAUSE_BEFORE = 0.06
 """Seconds of silence that part a name from what was said before it."""
 PAUSE_AFTER = 0.1
 """The same after it: longer than the closure before a "t" or a "k" inside a name."""
-DIP_BEFORE = 0.1
-"""Share of the name's loudest frame below which the voice falls between two words (-20 dB)."""
+DIP_BEFORE = 0.15
+"""Share of the name's loudest frame below which the voice falls between two words (-16 dB)."""
 DIP_AFTER = 0.3
 """The same after the name, where the padded stretch is longer."""
 WITHIN = 0.05

@@ -14,6 +14,8 @@ DOUBTED = 0.3
 """Score of a word that only other texts have for a name."""
 EDGE = 0.2
 """Seconds by which two listens differ on where the same name begins and ends."""
+MOMENT = 0.06
+"""Seconds that two words may share by chance."""
 SLACK = 1.0
 """Seconds by which a word may stand out of the order of the words."""
 
@@ -69,39 +71,38 @@ def doubted(
     """
     A score for each of `words` that has none and is part of a name in other texts.
 
-    Of the words under that name, one at least has a probability below `sure`. `others` are such
+    Of the words under that name, one at least that has none is not `sure`. `others` are such
     texts with the scores of their words and how many votes each has.
     """
     counts = [0] * len(words)
     for other, found, weight in others:
         names = [other[first:last] for first, last, _ in runs(found)]
-        for index in _heard_in(words, names, sure):
-            counts[index] += weight
+        for under in _heard_in(words, names):
+            if any(words[index].probability < sure and not scores[index] for index in under):
+                for index in under:
+                    counts[index] += weight
     return [
         0.0 if score or count < votes else DOUBTED
         for score, count in zip(scores, counts, strict=True)
     ]
 
 
-def _heard_in(words: Sequence[Word], names: Sequence[Sequence[Word]], sure: float) -> set[int]:
-    """Indices of the words that names of another text lie over, where any of these is not sure."""
-    found: set[int] = set()
+def _heard_in(words: Sequence[Word], names: Sequence[Sequence[Word]]) -> Iterator[list[int]]:
+    """For each name of another text, the indices of the words that it lies over."""
     first = 0
     for name in names:  # both in order, but a beam's order may waver by a word
         start, end = name[0].start, max(word.end for word in name)
         while first < len(words) and words[first].end < start - SLACK:
             first += 1
-        under = set()
+        under = []
         for index in range(first, len(words)):
             word = words[index]
             if word.start > end:
                 break
             shared = min(word.end, end) - max(word.start, start)
-            if shared > 0 and 2 * shared >= min(word.end - word.start, end - start):
-                under.add(index)
-        if any(words[index].probability < sure for index in under):
-            found |= under
-    return found
+            if shared > MOMENT and 2 * shared >= min(word.end - word.start, end - start):
+                under.append(index)
+        yield under
 
 
 def moved(words: Sequence[Word], seconds: float) -> list[Word]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 import wave
 from collections.abc import Callable, Iterable, Iterator
@@ -12,12 +13,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from redact.errors import RedactError
 from redact.evaluate import Share, sound_leaked
 
 from .heard import Listener, is_heard, moonshine
-from .takes import HALVES, RATE, Take, takes
+from .takes import HALVES, RATE, SPLIT, Take, takes
 from .voices import readers
 
 FRAME = RATE // 50  # 20 ms
@@ -52,6 +54,9 @@ class Score:
         )
 
 
+NOTHING = Score(0, 0, 0.0, 0.0, {})
+
+
 def score(take: Take, output: Sound, work: float, listener: Listener | None) -> Score:
     """What is left of the names of a clip, and how much of its other speech is gone."""
     shares: dict[str, Share] = {}
@@ -82,34 +87,42 @@ def _lost(take: Take, output: Sound) -> Share:
 
 
 def measure(
-    redact: Redact,
+    redacts: dict[str, Redact],
     folder: Path,
     *,
     halves: Iterable[str] = HALVES,
     number: int = 1,
     share: float = 1.0,
     hear: bool = False,
+    minutes: float = 600.0,
 ) -> dict[str, Score]:
     """
-    The scores of each half of the sentences.
+    The scores of each half of the sentences by each way to redact: "aside, normal".
 
     Args:
+        redacts: the ways by name. Where they share what was heard, the first one does the work.
         folder: for the voices' wheels and what is unpacked of them.
         number: how often each sentence is spoken, each time by another voice.
         share: of the clips, evenly spread.
         hear: listen to every name with a recogniser of another family, before and after.
+        minutes: after so many of them no other clip is begun; they come in a random order.
     """
+    until = time.monotonic() + 60 * minutes
     voices = readers(folder)
+    scores: dict[str, Score] = {}
     with ExitStack() as stack:
         listener = stack.enter_context(moonshine(folder)) if hear else None
-        return {
-            half: _sum(
-                _scored(redact, take, listener)
-                for each in range(number)
-                for take in takes(voices, half, each, share)
-            )
-            for half in halves
-        }
+        for half in halves:
+            every = [take for each in range(number) for take in takes(voices, half, each, share)]
+            random.Random(SPLIT).shuffle(every)
+            for take in tqdm(every, desc=half, unit="clip"):
+                if time.monotonic() > until:
+                    break
+                for name, redact in redacts.items():
+                    key = f"{half}, {name}"
+                    ear = listener if name == next(iter(redacts)) else None
+                    scores[key] = scores.get(key, NOTHING) + _scored(redact, take, ear)
+    return scores
 
 
 def _scored(redact: Redact, take: Take, listener: Listener | None) -> Score:
@@ -118,12 +131,7 @@ def _scored(redact: Redact, take: Take, listener: Listener | None) -> Score:
         output = redact(take.sound)
     except RedactError:
         return Score(1, 1, 0.0, 0.0, {})
-    work = time.process_time() - begun  # 0 where the work is done in another process
-    return score(take, output, work if work > 0.1 * len(take.sound) / RATE / 10 else 0.0, listener)
-
-
-def _sum(scores: Iterable[Score]) -> Score:
-    return sum(scores, Score(0, 0, 0.0, 0.0, {}))
+    return score(take, output, time.process_time() - begun, listener)
 
 
 def lines(scores: dict[str, Score], share: Callable[[int, int], str]) -> Iterator[str]:
@@ -132,8 +140,6 @@ def lines(scores: dict[str, Score], share: Callable[[int, int], str]) -> Iterato
         yield f"{half}: {one.clips} clips ({one.held} held), {one.seconds:.0f} s"
         for key, of in one.shares.items():
             yield f"  {key:<26} {share(of.part, of.whole)}"
-        if one.work:
-            yield f"  {one.seconds / one.work:.1f} x real time of one core"
 
 
 def as_json(scores: dict[str, Score]) -> dict[str, Any]:
