@@ -17,7 +17,10 @@ struct Head {
   int stride;                // pixels a cell
   int turns, border;         // see letterbox
   int width, height;         // of the padded picture, before it was turned
+  int peaks;                 // only cells that none of the 8 around exceeds
   float min_score, scale;    // scale: pixels of the network's input a pixel of the frame
+  float unit;                // pixels in which the four sides are given
+  float flattest, tallest;   // the most, and the least, width by height of a box
 };
 
 // e^x within 2 units in the last place, of + and * alone. x is at most 80 from 0.
@@ -49,13 +52,13 @@ DEVICE Found from_centre(const Head &head, i64 at, i64 area, int row, int column
   const float x = ((float)column + offsets[at + area] + 0.5f) * stride;
   return {x - width * 0.5f, y - height * 0.5f, x + width * 0.5f, y + height * 0.5f, 0.f};
 }
-// How far left, up, right and down of the cell's centre the sides lie, in cells.
+// How far left, up, right and down of the cell's centre the sides lie.
 DEVICE Found from_sides(const Head &head, i64 at, i64 area, int row, int column, int n) {
   const float stride = (float)head.stride;
   const float *sides = head.sizes + (i64)n * 4 * area + at;
   const float x = ((float)column + 0.5f) * stride, y = ((float)row + 0.5f) * stride;
-  return {x - sides[0] * stride, y - sides[area] * stride, x + sides[2 * area] * stride,
-          y + sides[3 * area] * stride, 0.f};
+  return {x - sides[0] * head.unit, y - sides[area] * head.unit, x + sides[2 * area] * head.unit,
+          y + sides[3 * area] * head.unit, 0.f};
 }
 DEVICE Found turned_back(const Found &box, const Head &head) {
   const float width = (float)head.width, height = (float)head.height;
@@ -73,6 +76,18 @@ DEVICE bool any_not_finite(const Head &head, i64 at, i64 area, int n) {
   return !finite(head.heat[(i64)n * head.channels * area + at]);
 }
 
+DEVICE bool is_peak(const Head &head, const float *heat, int row, int column) {
+  for (int y = larger(row - 1, 0); y <= smaller(row + 1, head.rows - 1); ++y)
+    for (int x = larger(column - 1, 0); x <= smaller(column + 1, head.columns - 1); ++x)
+      if (heat[(i64)y * head.columns + x] > heat[(i64)row * head.columns + column]) return false;
+  return true;
+}
+DEVICE bool has_shape(const Head &head, const Found &box) {
+  const float wide = box.x1 - box.x0, high = box.y1 - box.y0;
+  const float aspect = (wide < 1e-3f ? 1e-3f : wide) / (high < 1e-3f ? 1e-3f : high);
+  return aspect >= head.tallest && aspect <= head.flattest;
+}
+
 // A thread a cell of each picture. found: (n, most) of which counts[n] are filled, in any order;
 // faults[n] counts the cells in which the network said something that is no number.
 KERNEL(decode)(const Head *given, Found *found, int most, int *counts, int *faults) {
@@ -85,11 +100,14 @@ KERNEL(decode)(const Head *given, Found *found, int most, int *counts, int *faul
     atomicAdd(&faults[n], 1);
     return;
   }
-  const float score = head.heat[(i64)n * head.channels * area + at];
+  const float *heat = head.heat + (i64)n * head.channels * area;
+  const float score = heat[at];
   if (!(score >= head.min_score)) return;
   const int row = (int)(at / head.columns), column = (int)(at % head.columns);
+  if (head.peaks && !is_peak(head, heat, row, column)) return;
   Found box = head.offsets ? from_centre(head, at, area, row, column, n)
                            : from_sides(head, at, area, row, column, n);
+  if (!has_shape(head, box)) return;
   box = turned_back(box, head);
   const float border = (float)head.border;
   const int slot = atomicAdd(&counts[n], 1);

@@ -13,7 +13,7 @@ struct Shown {
   float mean[3], scale[3];            // of the network: (level - mean) * scale
 };
 
-// The sample at (x, y) of a plane, put upright and resized to width x height.
+// The sample at (x, y) of a plane, put upright and resized to width x height: a whole one, halves up.
 DEVICE float resized(const Plane &plane, int held, int x, int y, int width, int height) {
   const int columns = held & 1 ? plane.height : plane.width;
   const int rows = held & 1 ? plane.width : plane.height;
@@ -28,8 +28,19 @@ DEVICE float resized(const Plane &plane, int held, int x, int y, int width, int 
     }
     sum += (u64)line * weight(down, j);
   }
-  return (float)sum / (float)((u64)across.total * down.total);
+  return (float)(int)((float)sum / (float)((u64)across.total * down.total) + 0.5f);
 }
+
+// Each plane of `from` resized to that of `to`. Block (part, plane).
+KERNEL(shrink)(const Plane *from, const Plane *to) {
+  const Plane large = from[blockIdx.y], small = to[blockIdx.y];
+  const int size = small.width * small.height;
+  const int i = (int)(blockIdx.x * blockDim.x + threadIdx.x);
+  if (i >= size) return;
+  const int x = i % small.width, y = i / small.width;
+  store(small, x, y, (int)resized(large, 0, x, y, small.width, small.height));
+}
+EXPORT_THREADS(shrink)
 
 DEVICE float level(float value) { return value < 0.f ? 0.f : value > 255.f ? 255.f : value; }
 

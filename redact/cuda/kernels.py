@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from redact.cuda.driver import Gpu, Memory, Place
-from redact.cuda.surfaces import PLANE, FrameOnGpu, PlaneOnGpu, fields, table
+from redact.cuda.surfaces import PLANE, FrameOnGpu, PlaneOnGpu, Surface, fields, table
 
 THREADS = 256
 SHOWN = np.dtype(
@@ -27,8 +27,8 @@ SHOWN = np.dtype(
 HEAD = np.dtype(
     [
         *fields("heat sizes offsets", "u8"),
-        *fields("channels rows columns stride turns border width height", "i4"),
-        *fields("min_score scale", "f4"),
+        *fields("channels rows columns stride turns border width height peaks", "i4"),
+        *fields("min_score scale unit flattest tallest", "f4"),
     ],
     align=True,
 )
@@ -112,6 +112,40 @@ def _colours(frame: FrameOnGpu) -> dict[str, float]:
         "green_v": -kr / kg * red,
         "blue": blue,
     }
+
+
+def shrunk(
+    gpu: Gpu, frames: Sequence[FrameOnGpu], long_side: int
+) -> tuple[list[FrameOnGpu], float]:
+    """
+    The frames, all of one size, no longer than this, and their scale; planes get one size.
+
+    As detectors.runtime.shrunk: what several looks of a smaller size start from.
+    """
+    width, height = frames[0].width, frames[0].height
+    scale = long_side / max(width, height)
+    if scale >= 1:
+        return list(frames), 1.0
+    size = max(round(width * scale), 1), max(round(height * scale), 1)
+    small = [replace(frame, surface=_room(gpu, frame, *size)) for frame in frames]
+    large_planes = [plane for frame in frames for plane in frame.surface.planes]
+    small_planes = [plane for frame in small for plane in frame.surface.planes]
+    tables = gpu.upload(table(large_planes)), gpu.upload(table(small_planes))
+    grid = -(-size[0] * size[1] // THREADS), len(large_planes), 1
+    gpu.launch("shrink", grid, THREADS, *tables)
+    return small, scale
+
+
+def _room(gpu: Gpu, frame: FrameOnGpu, width: int, height: int) -> Surface:
+    """Planes for a frame that shrinks to this size; their samples are not written yet."""
+    bits = frame.surface.planes[0].bits
+    pitch = width * (1 if bits == 8 else 2)
+    memory = gpu.allocate(len(frame.surface.planes) * height * pitch)
+    planes = tuple(
+        PlaneOnGpu(memory.address + number * height * pitch, pitch, width, height, bits=bits)
+        for number in range(len(frame.surface.planes))
+    )
+    return Surface(gpu, planes, memory)
 
 
 def thumbnails(

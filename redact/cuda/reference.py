@@ -38,11 +38,16 @@ def weights(size: int, resized: int) -> tuple[NDArray[np.int64], int]:
 
 
 def resized(plane: Plane, width: int, height: int) -> Floats:
-    """(height, width) float32: one sum of whole numbers a sample, divided once."""
+    """(height, width) float32: a sum of whole numbers a sample, divided once; no whole samples."""
     down, rows = weights(plane.shape[0], height)
     across, columns = weights(plane.shape[1], width)
     sums = down @ plane.astype(np.int64) @ across.T
     return np.asarray(sums.astype(np.float32) / np.float32(rows * columns), np.float32)
+
+
+def whole(plane: Plane, width: int, height: int) -> Floats:
+    """The same, rounded to whole samples, halves up: as OpenCV leaves them, but for its halves."""
+    return np.asarray(np.floor(resized(plane, width, height) + np.float32(0.5)), np.float32)
 
 
 def shown(planes: Sequence[Plane], row: Any, columns: int, rows: int) -> Floats:
@@ -53,7 +58,7 @@ def shown(planes: Sequence[Plane], row: Any, columns: int, rows: int) -> Floats:
     """
     width, height = int(row["width"]), int(row["height"])
     upright = [np.rot90(plane, int(row["held"])) for plane in planes]
-    small = [resized(plane, width, height) for plane in upright]
+    small = [whole(plane, width, height) for plane in upright]
     out = np.zeros((3, rows, columns), np.float32)
     out[:, :height, :width] = _colours(small, row)
     return out
@@ -114,34 +119,54 @@ def exponential(x: Floats) -> Floats:
 
 
 def decode(
-    heat: Floats, sizes: Floats, offsets: Floats | None, *, stride: int, min_score: float
+    heat: Floats,
+    sizes: Floats,
+    offsets: Floats | None,
+    *,
+    stride: int,
+    min_score: float,
+    unit: float = 1.0,
+    peaks: bool = False,
+    aspects: tuple[float, float] = (0.0, np.inf),
 ) -> tuple[Floats, Floats]:
     """
     Boxes (n, 4) in the network's input, and scores, of one picture's heads.
 
     heat is (rows, columns). With `offsets` (2, rows, columns), down and right, `sizes` are the
     logarithms of height and width in cells; without, how far left, up, right and down of the cell's
-    centre the sides lie, in cells: (4, rows, columns).
+    centre the sides lie, in `unit` pixels: (4, rows, columns). With `peaks` only cells that none of
+    the 8 around exceeds; `aspects` are the least and the most width by height.
     """
     f = np.float32
-    y, x = np.nonzero(heat >= f(min_score))
-    row, column = y.astype(f), x.astype(f)
+    chosen = heat >= f(min_score)
+    if peaks:
+        padded = np.pad(heat, 1, constant_values=-np.inf)
+        windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3))
+        chosen &= heat >= windows.max(axis=(2, 3))
+    y, x = np.nonzero(chosen)
     if offsets is None:
-        x_middle, y_middle = (column + f(0.5)) * f(stride), (row + f(0.5)) * f(stride)
-        left, up, right, down = sizes[:, y, x] * f(stride)
-        sides = [x_middle - left, y_middle - up, x_middle + right, y_middle + down]
+        boxes = _from_sides(sizes[:, y, x] * f(unit), x, y, f(stride))
     else:
-        height, width = exponential(sizes[:, y, x]) * f(stride)
-        y_middle = (row + offsets[0, y, x] + f(0.5)) * f(stride)
-        x_middle = (column + offsets[1, y, x] + f(0.5)) * f(stride)
-        half_width, half_height = width * f(0.5), height * f(0.5)
-        sides = [
-            x_middle - half_width,
-            y_middle - half_height,
-            x_middle + half_width,
-            y_middle + half_height,
-        ]
-    return np.stack(sides, axis=1), heat[y, x]
+        boxes = _from_centre(sizes[:, y, x], offsets[:, y, x], x, y, f(stride))
+    wide, high = np.maximum(boxes[:, 2:] - boxes[:, :2], f(1e-3)).T
+    aspect = wide / high
+    fits = (aspect >= f(aspects[0])) & (aspect <= f(aspects[1]))
+    return boxes[fits], heat[y, x][fits]
+
+
+def _from_sides(sides: Floats, x: Any, y: Any, stride: np.float32) -> Floats:
+    half = np.float32(0.5)
+    across, down = (x.astype(np.float32) + half) * stride, (y.astype(np.float32) + half) * stride
+    left, up, right, below = sides
+    return np.stack([across - left, down - up, across + right, down + below], axis=1)
+
+
+def _from_centre(logs: Floats, offsets: Floats, x: Any, y: Any, stride: np.float32) -> Floats:
+    half = np.float32(0.5)
+    height, width = exponential(logs) * stride * half
+    down = (y.astype(np.float32) + offsets[0] + half) * stride
+    across = (x.astype(np.float32) + offsets[1] + half) * stride
+    return np.stack([across - width, down - height, across + width, down + height], axis=1)
 
 
 def compare(before: Plane, after: Plane, window: tuple[int, int, int, int]) -> tuple[int, ...]:

@@ -9,6 +9,8 @@ import numpy as np
 
 from redact.detectors import PictureDetector
 from redact.detectors.faces import turn_back
+from redact.detectors.on_gpu import DetectorOnGpu
+from redact.detectors.together import together
 from redact.types import Box, Detection, Frame
 
 
@@ -20,6 +22,9 @@ def upright(detector: PictureDetector, rotation: int) -> PictureDetector:
     pixels.
     """
     turns = round(rotation / 90) % 4
+    if turns and isinstance(detector, DetectorOnGpu):
+        ways = [detector.upright(way) for way in ((0, 2) if turns == 2 else (turns,))]
+        return together(ways)
     return _Upright(detector, turns) if turns else detector
 
 
