@@ -22,6 +22,7 @@ from redact.media.render import render
 from redact.plan import Cut, Looked, Plan, Region
 from redact.policy import Policy
 from redact.remove import Cover, sound_edits
+from redact.stages import Stages
 from redact.types import Box, Span, Track
 from redact.version import __version__
 
@@ -39,14 +40,21 @@ class Made:
     plan: Plan  # with what the second look added
     rounds: int  # how often it was rendered
     verdict: Verdict
+    notes: tuple[str, ...] = ()
+    """What of the picture ran on the CPU, where a GPU was to be used."""
 
 
 class Pipeline:
     """Holds the detectors of one policy open; works on one clip at a time."""
 
-    def __init__(self, policy: Policy, *, device: str = "auto", threads: int = 0) -> None:
+    def __init__(
+        self, policy: Policy, *, device: str = "auto", threads: int = 0, strict: bool = False
+    ) -> None:
         self.policy = policy
         self.detectors = Detectors.open(policy, device=device, threads=threads)
+        self._strict = strict
+        if strict and self.detectors.gpu is None:
+            raise UsageError("--strict is for --device cuda.")
 
     def probe(self, path: Path, progress: Progress) -> Clip:
         """What the file is; raises InputError for one that can't be read to its end."""
@@ -56,6 +64,15 @@ class Pipeline:
 
     def plan(self, clip: Clip, progress: Progress) -> Plan:
         """What has to go from the clip. Reads only."""
+        return self._plan(clip, self._stages(), progress)
+
+    def _stages(self) -> Stages:
+        stages = Stages(self.detectors.gpu, strict=self._strict)
+        for note in (*self.detectors.on_cpu, *(stages.gpu.notes if stages.gpu else ())):
+            stages.say(note)
+        return stages
+
+    def _plan(self, clip: Clip, stages: Stages, progress: Progress) -> Plan:
         policy = self.policy
         seen = Seen(tracks=(), frames=0, frames_scanned=0)
         if clip.picture is not None:
@@ -69,6 +86,7 @@ class Pipeline:
                 schedule,
                 _part(progress, 0.0, share),
                 quick=quick and upright(quick, clip.picture.rotation),
+                source=stages.frames,
             )
         heard = listen(clip, self.detectors.names, policy, _part(progress, 0.7, 1.0))
         return Plan(
@@ -95,29 +113,37 @@ class Pipeline:
         is: what the second look still finds is a ResidualError at once, or with `trust` goes into
         the record. On any failure `target` is not left behind.
         """
+        stages = self._stages()
         try:
             if plan is None:
-                looked = self.plan(clip, _part(progress, 0.0, 0.5))
-                made = self._until_clean(clip, target, looked, _part(progress, 0.5, 1.0))
+                looked = self._plan(clip, stages, _part(progress, 0.0, 0.5))
+                rest = _part(progress, 0.5, 1.0)
+                made = self._until_clean(clip, target, looked, stages, rest)
             else:
-                made = self._as_planned(clip, target, plan, trust, progress)
+                made = self._as_planned(clip, target, plan, trust, stages, progress)
             _check_unchanged(clip)
         except BaseException:
             target.unlink(missing_ok=True)
             raise
-        return made
+        return replace(made, notes=tuple(stages.notes))
 
     def look_again(self, clip: Clip, progress: Progress) -> Verdict:
         """A second look at a file that nothing is known of."""
-        return inspect(clip, self.detectors, self.policy, progress)
+        return inspect(clip, self.detectors, self.policy, self._stages(), progress)
 
     def _as_planned(
-        self, clip: Clip, target: Path, plan: Plan, trust: bool, progress: Progress
+        self,
+        clip: Clip,
+        target: Path,
+        plan: Plan,
+        trust: bool,
+        stages: Stages,
+        progress: Progress,
     ) -> Made:
         fits(plan, clip, self.policy)
         strip = {str(kind): count for kind, count in sorted(clip.found.items())}
         plan = replace(plan, models=self.detectors.models, strip=strip)
-        verdict = self._once(clip, target, plan, progress)
+        verdict = self._once(clip, target, plan, stages, progress)
         if not verdict.clean and not trust:
             raise ResidualError(
                 f"the second look still finds {verdict.summary} that the plan leaves.",
@@ -127,9 +153,11 @@ class Pipeline:
             )
         return Made(clip=clip, plan=plan, rounds=1, verdict=verdict)
 
-    def _until_clean(self, clip: Clip, target: Path, plan: Plan, progress: Progress) -> Made:
+    def _until_clean(
+        self, clip: Clip, target: Path, plan: Plan, stages: Stages, progress: Progress
+    ) -> Made:
         for round_ in range(1, self.policy.check.rounds + 2):
-            verdict = self._once(clip, target, plan, progress)
+            verdict = self._once(clip, target, plan, stages, progress)
             if verdict.clean:
                 return Made(clip=clip, plan=plan, rounds=round_, verdict=verdict)
             plan = replace(
@@ -144,21 +172,26 @@ class Pipeline:
             reason=verdict.reason,
         )
 
-    def _once(self, clip: Clip, target: Path, plan: Plan, progress: Progress) -> Verdict:
+    def _once(
+        self, clip: Clip, target: Path, plan: Plan, stages: Stages, progress: Progress
+    ) -> Verdict:
         """Render the plan, and look at what came out."""
         cover = Cover(plan, self.policy)
         covers = any(region.boxes for region in plan.regions)
+        # A still is covered where it is decoded; frames are, before the encoder is shown them.
+        edit = cover if clip.media == "still" else cover.remember
         render(
             clip,
             target,
             encoding=self.policy.encoding,
-            picture=cover if covers else None,
+            picture=edit if covers else None,
             sound=sound_edits(plan, clip),
             progress=_part(progress, 0.0, 0.6),
+            shown=lambda clip: stages.covered(clip, cover.on_gpu, cover.change),
         )
         expected = cover.expected if cover.expected.times else None
         rest = _part(progress, 0.6, 1.0)
-        return check(target, clip, plan, expected, self.detectors, self.policy, rest)
+        return check(target, clip, plan, expected, self.detectors, self.policy, stages, rest)
 
     def _cuts(self, spans: tuple[Span, ...]) -> tuple[Cut, ...]:
         return tuple(

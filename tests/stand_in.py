@@ -173,7 +173,6 @@ LARGEST = (2**31 - 1, 65535, 65535)
 class GpuStandIn(Gpu):
     """A Gpu over the stand-in: onnxruntime runs on the CPU, on the same memory."""
 
-    provider = "CPUExecutionProvider"
     memory_kind = "cpu"
 
     def __init__(self, library: Path, **settings) -> None:

@@ -138,21 +138,20 @@ _lent: dict[int, tuple[Any, ...]] = {}
 """What other libraries hold of ours, by the address of its struct."""
 
 
-@ctypes.CFUNCTYPE(None, ctypes.c_void_p)
-def _delete(address: int) -> None:
+def _forget(address: int) -> None:
     _lent.pop(address, None)
 
 
-@ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 def _drop(capsule: int) -> None:
     """A capsule ends; if nobody took what is in it, that ends too."""
     if _api.PyCapsule_IsValid(capsule, _NAME):
         pointer = ctypes.PyDLL(None).PyCapsule_GetPointer
         pointer.restype, pointer.argtypes = ctypes.c_void_p, (ctypes.c_void_p, ctypes.c_char_p)
-        _lent.pop(pointer(capsule, _NAME), None)
+        _forget(pointer(capsule, _NAME))
 
 
-_drop_address = ctypes.cast(_drop, ctypes.c_void_p)
+_delete, _dropped = (ctypes.CFUNCTYPE(None, ctypes.c_void_p)(one) for one in (_forget, _drop))
+_drop_address = ctypes.cast(_dropped, ctypes.c_void_p)
 
 
 def _packed(shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -103,9 +103,8 @@ class Gpu:
     memory is left; GpuLostError once the context is lost, in each call from then on.
     """
 
-    provider = "CUDAExecutionProvider"
     memory_kind = "cuda"
-    """What onnxruntime calls this device."""
+    """What onnxruntime calls memory of this device, and networks that run on it."""
 
     def __init__(self, ordinal: int = 0, *, driver: Any = None, cache: Path | None = None) -> None:
         self._driver = driver or bindings()

@@ -8,15 +8,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
-from redact.cuda.driver import Gpu
+from redact.cuda.driver import Gpu, GpuLostError
 from redact.cuda.kernels import HEAD, Finder, Tensor, letterbox, shown, shrunk
 from redact.cuda.surfaces import FrameOnGpu, downloaded, uploaded
 from redact.detectors import PictureDetector
 from redact.detectors.faces import OVERLAP, STRIDE, FaceDetector, Look
 from redact.detectors.runtime import ENLARGE, Network, padded_to
+from redact.detectors.together import Together, together
 from redact.errors import DetectorError
 from redact.types import Box, Detection, Frame, Kind
 
@@ -52,7 +52,10 @@ def run_on_gpu(network: Network, gpu: Gpu, tensor: Tensor) -> _Outputs:
         network.session.run_with_iobinding(binding)
         binding.synchronize_outputs()
         return _Outputs(tuple(binding.get_outputs()))
+    except GpuLostError:
+        raise
     except Exception as error:
+        gpu.wait()  # if the GPU is lost, this says so
         raise DetectorError(
             f"{network.name} failed on the GPU, on {tensor.shape[0]} pictures of "
             f"{tensor.shape[3]}x{tensor.shape[2]}."
@@ -135,6 +138,17 @@ class DetectorOnGpu:
 def faces_on_gpu(detector: FaceDetector, gpu: Gpu) -> DetectorOnGpu:
     """The same looks at the same frames, on the GPU."""
     return DetectorOnGpu(*detector.parts(), CENTERFACE, gpu)
+
+
+def placed(detector: PictureDetector, gpu: Gpu) -> tuple[PictureDetector, tuple[str, ...]]:
+    """The detector for frames on the GPU, and what of it runs on the CPU all the same."""
+    if isinstance(detector, FaceDetector):
+        return faces_on_gpu(detector, gpu), ()
+    if isinstance(detector, Together):
+        parts = [placed(one, gpu) for one in detector.detectors]
+        return together([part for part, _ in parts]), tuple(n for _, said in parts for n in said)
+    name = detector.name.partition("@")[0]
+    return OnHost(detector), (f"The frames are copied to the CPU for {name}.",)
 
 
 class _Shown:
@@ -246,12 +260,3 @@ def _turned_back(box: Box, frame: FrameOnGpu) -> Box:
 
 def _scaled(side: int, scale: float) -> int:
     return max(round(side * scale), 1)
-
-
-def provider_of(gpu: Gpu) -> str:
-    """What onnxruntime has to run on for this GPU; raises DetectorError where it can't."""
-    if gpu.provider not in onnxruntime.get_available_providers():
-        raise DetectorError(
-            "this onnxruntime is built without CUDA.", todo="pip install 'redact[gpu]'"
-        )
-    return gpu.provider
