@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from redact.check import Verdict, check, inspect
+from redact.cuda.driver import GpuLostError, GpuMemoryError
 from redact.detectors.opened import Detectors
 from redact.detectors.upright import upright
 from redact.errors import InputError, ResidualError, UsageError
@@ -25,6 +27,8 @@ from redact.remove import Cover, sound_edits
 from redact.stages import Stages
 from redact.types import Box, Span, Track
 from redact.version import __version__
+
+T = TypeVar("T")
 
 ENGINE = f"redact {__version__}"
 
@@ -50,11 +54,12 @@ class Pipeline:
     def __init__(
         self, policy: Policy, *, device: str = "auto", threads: int = 0, strict: bool = False
     ) -> None:
+        if strict and device != "cuda":
+            raise UsageError("--strict is for --device cuda.")
         self.policy = policy
         self.detectors = Detectors.open(policy, device=device, threads=threads)
-        self._strict = strict
-        if strict and self.detectors.gpu is None:
-            raise UsageError("--strict is for --device cuda.")
+        self._device, self._threads, self._strict = device, threads, strict
+        self._spare: Pipeline | None = None  # on the CPU, once the GPU has failed
 
     def probe(self, path: Path, progress: Progress) -> Clip:
         """What the file is; raises InputError for one that can't be read to its end."""
@@ -64,7 +69,26 @@ class Pipeline:
 
     def plan(self, clip: Clip, progress: Progress) -> Plan:
         """What has to go from the clip. Reads only."""
-        return self._plan(clip, self._stages(), progress)
+        return self._or_on_cpu(lambda one, stages: one._plan(clip, stages, progress))
+
+    def _or_on_cpu(self, work: Callable[[Pipeline, Stages], T]) -> T:
+        """
+        The work; on the CPU if the GPU has no memory for this clip, or is lost from here on.
+
+        Only for the device "auto": who asked for the GPU gets the error, and the clip is held.
+        """
+        try:
+            return work(self, self._stages())
+        except (GpuLostError, GpuMemoryError) as error:
+            if self._device != "auto":
+                raise
+            self._spare = self._spare or self._open_on_cpu()
+            if isinstance(error, GpuLostError):
+                self.detectors = self._spare.detectors
+            return work(self._spare, Stages(notes=[f"Done on the CPU: {error.what}"]))
+
+    def _open_on_cpu(self) -> Pipeline:
+        return Pipeline(self.policy, device="cpu", threads=self._threads)
 
     def _stages(self) -> Stages:
         stages = Stages(self.detectors.gpu, strict=self._strict)
@@ -113,7 +137,19 @@ class Pipeline:
         is: what the second look still finds is a ResidualError at once, or with `trust` goes into
         the record. On any failure `target` is not left behind.
         """
-        stages = self._stages()
+        return self._or_on_cpu(
+            lambda one, stages: one._make(clip, target, plan, trust, stages, progress)
+        )
+
+    def _make(
+        self,
+        clip: Clip,
+        target: Path,
+        plan: Plan | None,
+        trust: bool,
+        stages: Stages,
+        progress: Progress,
+    ) -> Made:
         try:
             if plan is None:
                 looked = self._plan(clip, stages, _part(progress, 0.0, 0.5))
@@ -129,7 +165,9 @@ class Pipeline:
 
     def look_again(self, clip: Clip, progress: Progress) -> Verdict:
         """A second look at a file that nothing is known of."""
-        return inspect(clip, self.detectors, self.policy, self._stages(), progress)
+        return self._or_on_cpu(
+            lambda one, stages: inspect(clip, one.detectors, one.policy, stages, progress)
+        )
 
     def _as_planned(
         self,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from os import PathLike
 from pathlib import Path
@@ -49,6 +49,7 @@ class Result:
     record: str = ""  # the ledger's opaque name for it
     removed: dict[str, int] = field(default_factory=dict)  # how many of each kind
     seconds: float = 0.0  # of footage
+    notes: tuple[str, ...] = ()  # what ran on the CPU, where a GPU was to be used
     error: RedactError | None = None  # why it is held
 
 
@@ -67,14 +68,21 @@ class Redactor:
         policy: a Policy, the name of one, or the path of a TOML file.
         device: "cpu", "cuda" (raises DetectorError where there is none) or "auto".
         threads: of the models and codecs; 0 takes every core.
+        strict: with "cuda", a clip is held rather than that a part of its picture is worked on
+            by the CPU.
     """
 
     def __init__(
-        self, policy: str | Path | Policy = "strict", *, device: str = "auto", threads: int = 0
+        self,
+        policy: str | Path | Policy = "strict",
+        *,
+        device: str = "auto",
+        threads: int = 0,
+        strict: bool = False,
     ) -> None:
         self.policy = Policy.load(policy)
         self._device, self._threads = device, threads
-        self._worker = Worker(self.policy, device=device, threads=threads)
+        self._worker = Worker(self.policy, device=device, threads=threads, strict=strict)
         self._stores: dict[Path, Store] = {}
         self._detectors: Detectors | None = None
 
@@ -214,7 +222,8 @@ class Redactor:
             store.discard(target)
             raise
         output = store.publish(target, work, published_facts(made, self.policy), detail_of(made))
-        return _result(clip, Status.PUBLISHED, output, removed_from(made.plan))
+        result = _result(clip, Status.PUBLISHED, output, removed_from(made.plan))
+        return replace(result, notes=made.notes)
 
 
 def run(

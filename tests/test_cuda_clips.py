@@ -5,6 +5,7 @@ What is real: every line of redact, and the kernels. What is not: NVDEC (FFmpeg 
 and rearranges to NV12 or P010 as NVDEC would), and the memory.
 """
 
+import gc
 from dataclasses import replace
 
 import av
@@ -216,6 +217,7 @@ def test_a_stream_that_breaks_in_the_decoder_holds_that_clip_only(gpu, tmp_path)
     with pytest.raises(InputError, match="3 of 27 frames are missing"):
         on_the_gpu.plan(short, quiet)
     assert on_the_gpu.plan(clip, quiet).regions
+    gc.collect()  # the error's traceback
     assert gpu.used == 0
 
 
@@ -269,6 +271,39 @@ def test_a_longer_clip_takes_no_more_device_memory(gpu, tmp_path):
     most = gpu.calls.most_held
     make(on_the_gpu, clip_of(tmp_path / "long", greys=three, frames=3 * FRAMES))
     assert gpu.calls.most_held <= most * 1.2
+
+
+class Fails:
+    """A detector on a GPU that gives up."""
+
+    name = "spots@0"
+
+    def __init__(self, error):
+        self.error, self.asked = error, 0
+
+    def detect(self, _frames):
+        self.asked += 1
+        raise self.error
+
+
+@pytest.mark.parametrize("kind", [GpuMemoryError, GpuLostError])
+def test_what_the_gpu_gives_up_on_is_done_on_the_cpu_if_that_is_left_open(gpu, tmp_path, kind):
+    path = clip_of(tmp_path)
+    on_cpu, one = pipelines(gpu)
+    failing = Fails(kind("the GPU gave up."))
+    one.detectors = replace(one.detectors, pictures=failing)
+    one._device, one._open_on_cpu = "auto", lambda: on_cpu
+    made, _ = make(one, path)
+    assert made.plan.regions
+    assert made.notes == ("Done on the CPU: the GPU gave up.",)
+    make(one, path)
+    # What is lost stays lost; memory may be there the next time.
+    assert failing.asked == (1 if kind is GpuLostError else 2)
+    _, asked_for = pipelines(gpu)
+    asked_for.detectors = replace(asked_for.detectors, pictures=failing)
+    asked_for._device = "cuda"
+    with pytest.raises(kind):
+        make(asked_for, path)
 
 
 def test_a_second_look_at_any_file(gpu, tmp_path):

@@ -8,6 +8,7 @@ whose device memory is memory of the CPU and whose launches run the same kernels
 from __future__ import annotations
 
 import ctypes
+import gc
 import threading
 import weakref
 from collections.abc import Iterator
@@ -193,6 +194,7 @@ class Gpu:
         try:
             return int(self._call("cuMemAlloc", size))
         except GpuMemoryError:
+            gc.collect()  # an error that was raised may still hold frames
             self.trim()
         try:
             return int(self._call("cuMemAlloc", size))
