@@ -13,9 +13,10 @@ from enum import StrEnum
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from redact import arrays
-from redact.arrays import FramesReport, Pictures
+from redact.arrays import FramesReport
 from redact.check import Verdict
 from redact.detectors.opened import Detectors
 from redact.errors import Reason, RedactError, UsageError
@@ -146,22 +147,31 @@ class Redactor:
         """
         return self._into(Path(path), self._store(store), plan, trust_plan, progress)
 
-    def redact_frames(self, frames: Pictures, fps: float) -> tuple[Pictures, FramesReport]:
+    def redact_frames(
+        self, frames: Any, fps: float, *, stream: int | None = None
+    ) -> tuple[Any, FramesReport]:
         """
-        A copy of the frames with every face covered, and what was covered, in this process.
+        A copy of the frames with everything found in them covered, and what was covered.
+
+        Works in this process. Frames on the GPU stay there; what comes back speaks DLPack too:
+        `torch.from_dlpack(covered)`.
 
         Args:
-            frames: (frames, height, width, 3) uint8, R G B, of one clip in order.
+            frames: uint8, of one clip in order: a NumPy array (frames, height, width, 3), R G B; or
+                on the GPU an array of torch, CuPy or another library that speaks DLPack, of the
+                same form or NV12 (frames, height * 3 / 2, width).
             fps: frames per second.
+            stream: the CUDA stream to work on, by its handle
+                (`torch.cuda.current_stream().cuda_stream`); None: one of redact's own.
 
         Raises UsageError for arrays of another form, DetectorError where a detector could not
-        look, ResidualError where the second look still finds a face. See `redact.arrays`.
+        look, ResidualError where the second look still finds something. See `redact.arrays`.
         """
         if self._detectors is None:
             self._detectors = Detectors.open(
                 self.policy, device=self._device, threads=self._threads
             )
-        return arrays.redact_frames(frames, fps, self._detectors, self.policy)
+        return arrays.redact_frames(frames, fps, self._detectors, self.policy, stream=stream)
 
     def check(self, path: str | PathLike[str], *, progress: Progress = _quiet) -> Verdict:
         """What can still be seen and heard in a file, ours or not."""
@@ -239,9 +249,9 @@ def run(
 
 
 def redact_frames(
-    frames: Pictures, fps: float, *, policy: str | Path | Policy = "strict", device: str = "auto"
-) -> tuple[Pictures, FramesReport]:
-    """A copy of the frames with every face covered; see `Redactor.redact_frames`."""
+    frames: Any, fps: float, *, policy: str | Path | Policy = "strict", device: str = "auto"
+) -> tuple[Any, FramesReport]:
+    """A copy of the frames with everything found covered; see `Redactor.redact_frames`."""
     return Redactor(policy, device=device).redact_frames(frames, fps)
 
 

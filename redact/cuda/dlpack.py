@@ -60,6 +60,10 @@ class Borrowed:
     bits: int  # of an unsigned whole number
     owner: Any
 
+    @property
+    def contiguous(self) -> bool:
+        return self.strides == _packed(self.shape)
+
 
 class _Loan:
     """Gives the array back when it is dropped."""

@@ -29,7 +29,7 @@ _NO_MEMORY = 2
 _LOST = frozenset({214, 219, 700, 702, 709, 710, 714, 715, 716, 717, 718, 719, 720, 721, 999})
 """Results after which nothing more can be done with a context."""
 _NON_BLOCKING = 1
-_NO_STREAM = 0
+_NO_STREAM = -1
 """Whose spare memory anyone may have: nothing is queued on it."""
 _MAJOR, _MINOR, _MULTIPROCESSORS = 75, 76, 16  # attributes of a device
 

@@ -13,6 +13,8 @@ from redact.cuda.driver import Gpu, Memory, Place
 from redact.cuda.surfaces import PLANE, FrameOnGpu, PlaneOnGpu, Surface, fields, table
 
 THREADS = 256
+SMALL = 32
+"""The side of the small picture that goes with a frame."""
 SHOWN = np.dtype(
     [
         ("planes", PLANE, (3,)),
@@ -157,6 +159,18 @@ def thumbnails(
     gpu.launch("thumbnail", (columns * rows, len(planes), 1), 64, described, out, columns, rows)
     gpu.read(out.address, small)
     return small
+
+
+def with_small_pictures(gpu: Gpu, frames: Sequence[FrameOnGpu]) -> list[FrameOnGpu]:
+    """The frames, all of one size, each with the small picture by which scenes are told apart."""
+    planes = [frame.surface.planes[0] for frame in frames]
+    step = max(min(planes[0].width, planes[0].height) // (4 * SMALL), 1)
+    small = np.rint(thumbnails(gpu, [plane.every(step) for plane in planes], SMALL, SMALL))
+    kind = np.uint8 if planes[0].bits == 8 else np.uint16  # whole samples, as OpenCV leaves them
+    return [
+        replace(frame, planes=(picture,))
+        for frame, picture in zip(frames, small.astype(kind), strict=True)
+    ]
 
 
 class Finder:

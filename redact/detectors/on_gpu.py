@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from redact.cuda.kernels import HEAD, Finder, Tensor, letterbox, shown, shrunk
 from redact.cuda.surfaces import FrameOnGpu, downloaded, uploaded
 from redact.detectors import PictureDetector
 from redact.detectors.faces import OVERLAP, STRIDE, FaceDetector, Look
+from redact.detectors.gathered import Gathered
 from redact.detectors.runtime import ENLARGE, Network, padded_to
 from redact.detectors.together import Together, together
 from redact.errors import DetectorError
@@ -91,19 +91,13 @@ class DetectorOnGpu:
     ) -> None:
         self.name = network.name
         self._network, self._looks, self._min_score = network, tuple(looks), min_score
-        self._heads, self._gpu, self._held = heads, gpu, 0
-
-    def upright(self, turns: int) -> DetectorOnGpu:
-        """For frames that so many quarter turns counter-clockwise put upright."""
-        other = copy(self)
-        other._held = turns % 4
-        return other
+        self._heads, self._gpu = heads, gpu
 
     def detect(self, frames: Sequence[Frame]) -> list[list[Detection]]:
-        """See PictureDetector.detect; all frames have one size."""
+        """See PictureDetector.detect; all frames have one size. Boxes are of the upright frame."""
         if not frames:
             return []
-        here = [replace(on_gpu(self._gpu, frame), held=self._held) for frame in frames]
+        here = [on_gpu(self._gpu, frame) for frame in frames]
         small, scale = shrunk(self._gpu, here, max(look.long_side for look in self._looks))
         looks = [_Shown(self._gpu, small[0], scale, look, self._heads) for look in self._looks]
         finder = Finder(self._gpu, len(here), sum(look.cells for look in looks))
@@ -122,14 +116,14 @@ class DetectorOnGpu:
         return outputs
 
     def _detections(self, frame: FrameOnGpu, boxes: NDArray[Any]) -> list[Detection]:
-        """Of boxes in the upright frame, those inside it, in the frame's own pixels."""
+        """Of the boxes, what lies inside the upright frame."""
         size = _upright_size(frame)
         found = []
         for row in boxes:
             edges = np.array([row[name] for name in ("x0", "y0", "x1", "y1")])
             x0, y0, x1, y1 = np.clip(edges, 0, [*size, *size]).tolist()
             if x0 < x1 and y0 < y1:
-                box = _turned_back(Box.covering(x0, y0, x1, y1), frame)
+                box = Box.covering(x0, y0, x1, y1)
                 score = min(float(row["score"]), 1.0)
                 found.append(Detection(self._heads.kind, box, score, self.name))
         return found
@@ -143,7 +137,7 @@ def faces_on_gpu(detector: FaceDetector, gpu: Gpu) -> DetectorOnGpu:
 def placed(detector: PictureDetector, gpu: Gpu) -> tuple[PictureDetector, tuple[str, ...]]:
     """The detector for frames on the GPU, and what of it runs on the CPU all the same."""
     if isinstance(detector, FaceDetector):
-        return faces_on_gpu(detector, gpu), ()
+        return Gathered(faces_on_gpu(detector, gpu)), ()
     if isinstance(detector, Together):
         parts = [placed(one, gpu) for one in detector.detectors]
         return together([part for part, _ in parts]), tuple(n for _, said in parts for n in said)
@@ -231,7 +225,9 @@ def _on_host(frame: Frame) -> Frame:
     if not isinstance(frame, FrameOnGpu):
         return frame
     return Frame(
-        planes=downloaded(frame.surface),
+        planes=tuple(
+            np.ascontiguousarray(np.rot90(plane, frame.held)) for plane in downloaded(frame.surface)
+        ),
         depth=frame.depth,
         index=frame.index,
         pts=frame.pts,
@@ -245,17 +241,6 @@ def _on_host(frame: Frame) -> Frame:
 def _upright_size(frame: FrameOnGpu) -> tuple[int, int]:
     turned = frame.held % 2
     return (frame.height, frame.width) if turned else (frame.width, frame.height)
-
-
-def _turned_back(box: Box, frame: FrameOnGpu) -> Box:
-    width, height = frame.width, frame.height
-    if frame.held == 1:
-        return Box(width - box.y1, box.x0, width - box.y0, box.x1)
-    if frame.held == 2:
-        return Box(width - box.x1, height - box.y1, width - box.x0, height - box.y0)
-    if frame.held == 3:
-        return Box(box.y0, height - box.x1, box.y1, height - box.x0)
-    return box
 
 
 def _scaled(side: int, scale: float) -> int:

@@ -7,10 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from redact.cuda.surfaces import FrameOnGpu
 from redact.detectors import PictureDetector
 from redact.detectors.faces import turn_back
-from redact.detectors.on_gpu import DetectorOnGpu
-from redact.detectors.together import together
 from redact.types import Box, Detection, Frame
 
 
@@ -22,9 +21,6 @@ def upright(detector: PictureDetector, rotation: int) -> PictureDetector:
     pixels.
     """
     turns = round(rotation / 90) % 4
-    if turns and isinstance(detector, DetectorOnGpu):
-        ways = [detector.upright(way) for way in ((0, 2) if turns == 2 else (turns,))]
-        return together(ways)
     return _Upright(detector, turns) if turns else detector
 
 
@@ -49,6 +45,8 @@ class _Upright:
 
 
 def _turned(frame: Frame, turns: int) -> Frame:
+    if isinstance(frame, FrameOnGpu):
+        return replace(frame, held=(frame.held + turns) % 4)  # the kernels read it turned
     planes = tuple(np.ascontiguousarray(np.rot90(plane, turns)) for plane in frame.planes)
     return replace(frame, planes=planes)
 

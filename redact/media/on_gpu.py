@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from typing import Any
 
 import numpy as np
 from av.codec.hwaccel import HWAccel
-from numpy.typing import NDArray
 
 from redact.cuda.dlpack import Borrowed, borrowed
 from redact.cuda.driver import Gpu, Pinned
-from redact.cuda.kernels import thumbnails
+from redact.cuda.kernels import with_small_pictures
 from redact.cuda.surfaces import FrameOnGpu, semi_planar
 from redact.errors import InputError
 from redact.media.decode import facts, pictures
@@ -29,9 +28,6 @@ from redact.types import Frame, Plane
 
 CHUNK = 8
 """Frames that go through the kernels together, of one clip."""
-SMALL = 32
-"""The side of the small picture by which scenes are told apart."""
-
 _DEPTHS = {
     "h264": (8,),
     "hevc": (8, 10, 12),
@@ -78,11 +74,7 @@ def why_no_decoder(gpu: Gpu) -> str:
 def frames_on_gpu(clip: Clip, gpu: Gpu) -> Iterator[FrameOnGpu]:
     """As decode.frames, with the samples on the GPU, and a small picture of each on the host."""
     for chunk in _chunks(clip, gpu):
-        planes = [frame.surface.planes[0] for frame, _ in chunk]
-        step = max(min(planes[0].width, planes[0].height) // (4 * SMALL), 1)
-        small = thumbnails(gpu, [plane.every(step) for plane in planes], SMALL, SMALL)
-        for (frame, _), picture in zip(chunk, small, strict=True):
-            yield replace(frame, planes=(_whole(picture, frame.depth),))
+        yield from with_small_pictures(gpu, [frame for frame, _ in chunk])
 
 
 Covering = Callable[[Sequence[FrameOnGpu]], None]
@@ -166,10 +158,7 @@ def _frame(gpu: Gpu, clip: Clip, picture: Any, index: int) -> FrameOnGpu:
     gpu.wait()  # the decoder has its surface back
     addresses = memory.address, memory.address + parts[0]
     surface = semi_planar(gpu, *addresses, pitches, size, memory, bits=depth)
-    nothing = np.zeros((SMALL, SMALL), np.uint8)
-    return FrameOnGpu(
-        planes=(nothing,), depth=depth, surface=surface, **facts(clip, picture, index)
-    )
+    return FrameOnGpu(planes=(), depth=depth, surface=surface, **facts(clip, picture, index))
 
 
 def _surface(picture: Any) -> Any:
@@ -216,8 +205,3 @@ def _planar(frame: FrameOnGpu, pinned: Pinned) -> Frame:
         full_range=frame.full_range,
         bt601=frame.bt601,
     )
-
-
-def _whole(picture: NDArray[np.float32], depth: int) -> Plane:
-    """To whole samples, as OpenCV leaves them."""
-    return np.rint(picture).astype(np.uint8 if depth == 8 else np.uint16)
