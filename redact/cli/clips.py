@@ -39,7 +39,12 @@ device_option = click.option(
     type=click.Choice(["auto", "cpu", "cuda"]),
     default="auto",
     show_default=True,
-    help="Where the detectors run; cuda fails where there is no usable GPU.",
+    help="Where pictures are worked on; cuda fails where there is no usable GPU.",
+)
+strict_option = click.option(
+    "--strict",
+    is_flag=True,
+    help="With --device cuda: hold a clip of which the CPU would have to do a part.",
 )
 input_argument = click.argument("source", metavar="INPUT", type=click.Path(path_type=Path))
 
@@ -54,6 +59,7 @@ input_argument = click.argument("source", metavar="INPUT", type=click.Path(path_
 )
 @policy_option
 @device_option
+@strict_option
 @click.option(
     "--workers", type=click.IntRange(1, 1024), default=1, show_default=True, help="Clips at once."
 )
@@ -66,6 +72,7 @@ def run(
     ledger: str | None,
     policy: str,
     device: str,
+    strict: bool,
     workers: int,
     as_json: bool,
 ) -> None:
@@ -81,7 +88,13 @@ def run(
     with Bar(found) as bar, Store(store, ledger=ledger) as opened:
         totals = Totals()
         for result in run_all(
-            found.paths, opened, chosen, device=device, workers=workers, watch=bar.watch
+            found.paths,
+            opened,
+            chosen,
+            device=device,
+            strict=strict,
+            workers=workers,
+            watch=bar.watch,
         ):
             totals.add(result)
             bar.done(result)
@@ -236,6 +249,7 @@ def as_value(result: Result) -> dict[str, Any]:
         "record": result.record,
         "removed": result.removed,
         "seconds": round(result.seconds, 3),
+        "notes": list(result.notes),
     }
     if result.error is not None:
         value |= of_error(result.error)
@@ -249,7 +263,8 @@ def as_line(result: Result) -> str:
         return f"{source}: held ({result.error.reason})\n  {result.error}"
     again = " (already there)" if result.status is Status.ALREADY else ""
     output = printable(result.output or "")
-    return f"{source} -> {output}{again}\n  removed: {words(result.removed)}"
+    lines = [f"{source} -> {output}{again}", f"removed: {words(result.removed)}", *result.notes]
+    return "\n  ".join(lines)
 
 
 def _totals(totals: Totals, inputs: Inputs, seconds: float) -> dict[str, Any]:
