@@ -20,10 +20,13 @@ from redact.check import Verdict
 from redact.detectors.opened import Detectors
 from redact.errors import Reason, RedactError, UsageError
 from redact.media.probe import Clip
+from redact.origin import Origin, origin, restate
 from redact.pipeline import Made
 from redact.plan import Plan
 from redact.policy import Policy
 from redact.record import detail_of, media_of, published_facts, removed_from, work_of
+from redact.sources import Manifest
+from redact.sources import manifest as manifests
 from redact.store import Store
 from redact.worker import Worker, fault
 
@@ -67,12 +70,22 @@ class Redactor:
         policy: a Policy, the name of one, or the path of a TOML file.
         device: "cpu", "cuda" (raises DetectorError where there is none) or "auto".
         threads: of the models and codecs; 0 takes every core.
+        manifest: where clips come from: a file (CSV, JSON Lines, Croissant), or what was read of
+            one. A clip that it does not allow to be used is held before any work is done.
     """
 
     def __init__(
-        self, policy: str | Path | Policy = "strict", *, device: str = "auto", threads: int = 0
+        self,
+        policy: str | Path | Policy = "strict",
+        *,
+        device: str = "auto",
+        threads: int = 0,
+        manifest: str | Path | Manifest | None = None,
     ) -> None:
         self.policy = Policy.load(policy)
+        if isinstance(manifest, str | Path):
+            manifest = manifests.read(Path(manifest))
+        self._manifest = manifest
         self._device, self._threads = device, threads
         self._worker = Worker(self.policy, device=device, threads=threads)
         self._stores: dict[Path, Store] = {}
@@ -100,6 +113,141 @@ class Redactor:
             self._stores.popitem()[1].close()
 
     def run(
+        self,
+        path: str | PathLike[str],
+        store: str | PathLike[str] | Store,
+        *,
+        progress: Progress = _quiet,
+    ) -> Result:
+        """
+        Redact one file into the store, unless an earlier run with the same settings has.
+
+        Raises the RedactError that held the clip, once the hold is recorded.
+        """
+        return self._into(Path(path), self._store(store), None, False, progress)
+
+    def plan(self, path: str | PathLike[str], *, progress: Progress = _quiet) -> Plan:
+        """What has to go from the file, as plain data. Changes nothing."""
+        clip = self._probe(Path(path))
+        plan: Plan = self._worker.do(
+            "plan", clip, progress=progress, seconds=self._time_limit(clip)
+        )
+        return plan
+
+    def apply(
+        self,
+        path: str | PathLike[str],
+        plan: Plan,
+        store: str | PathLike[str] | Store,
+        *,
+        trust_plan: bool = False,
+        progress: Progress = _quiet,
+    ) -> Result:
+        """
+        Redact one file by a plan that was made for it, exactly as the plan says.
+
+        What the second look still finds holds the clip; with `trust_plan` it is published all
+        the same, and its entry says that a person overruled the second look.
+        """
+        return self._into(Path(path), self._store(store), plan, trust_plan, progress)
+
+    def redact_frames(self, frames: Pictures, fps: float) -> tuple[Pictures, FramesReport]:
+        """
+        A copy of the frames with every face covered, and what was covered, in this process.
+
+        Args:
+            frames: (frames, height, width, 3) uint8, R G B, of one clip in order.
+            fps: frames per second.
+
+        Raises UsageError for arrays of another form, DetectorError where a detector could not
+        look, ResidualError where the second look still finds a face. See `redact.arrays`.
+        """
+        if self._detectors is None:
+            self._detectors = Detectors.open(
+                self.policy, device=self._device, threads=self._threads
+            )
+        return arrays.redact_frames(frames, fps, self._detectors, self.policy)
+
+    def check(self, path: str | PathLike[str], *, progress: Progress = _quiet) -> Verdict:
+        """What can still be seen and heard in a file, ours or not."""
+        clip = self._probe(Path(path))
+        verdict: Verdict = self._worker.do(
+            "look_again", clip, progress=progress, seconds=self._time_limit(clip)
+        )
+        return verdict
+
+    def _store(self, store: str | PathLike[str] | Store) -> Store:
+        if isinstance(store, Store):
+            return store
+        root = Path(store).absolute()
+        if root not in self._stores:
+            self._stores[root] = Store(root)
+        return self._stores[root]
+
+    def _probe(self, path: Path) -> Clip:
+        try:
+            size = path.stat().st_size
+        except OSError:  # the child says what is wrong with it
+            size = 0
+        limit = START_SECONDS + size / 10e6  # 10 MB/s: a slow disk
+        clip: Clip = self._worker.do("probe", path, progress=_quiet, seconds=limit)
+        return clip
+
+    def _time_limit(self, clip: Clip) -> float:
+        factor = self.policy.limits.seconds_per_second
+        return START_SECONDS + factor * clip.duration_us / 1_000_000
+
+    def _into(
+        self, path: Path, store: Store, plan: Plan | None, trust: bool, progress: Progress
+    ) -> Result:
+        clip, source = None, Origin()
+        try:
+            _check_outside(path, store)
+            clip = self._probe(path)
+            source = origin(path, clip.sha256, self._manifest, self.policy, store)
+            restate(source, clip.sha256, store)
+            source.check(path)
+            return self._make(clip, source, store, plan, trust, progress)
+        except RedactError as error:
+            self._hold(clip, source, store, plan, error.reason)
+            raise
+        except Exception as error:
+            self._hold(clip, source, store, plan, Reason.CRASHED)
+            raise fault(error) from error
+
+    def _hold(
+        self, clip: Clip | None, source: Origin, store: Store, plan: Plan | None, reason: Reason
+    ) -> None:
+        work = work_of(clip.sha256 if clip else None, self.policy, plan)
+        store.hold(work, self.policy.name, reason, source.sidecar, source.listing)
+
+    def _make(
+        self,
+        clip: Clip,
+        source: Origin,
+        store: Store,
+        plan: Plan | None,
+        trust: bool,
+        progress: Progress,
+    ) -> Result:
+        work = work_of(clip.sha256, self.policy, plan)
+        if (entry := store.find(work, source.url_hmac)) is not None:
+            removed = {line["k"]: line["count"] for line in entry.value["sum"]}
+            return _result(clip, Status.ALREADY, store.path(entry), removed)
+        target, limit = store.workspace(work, media_of(clip)), self._time_limit(clip)
+        try:
+            made: Made = self._worker.do(
+                "make", clip, target, plan, trust, progress=progress, seconds=limit
+            )
+        except BaseException:
+            store.discard(target)
+            raise
+        facts = published_facts(made, self.policy, source.listing)
+        output = store.publish(target, work, facts, detail_of(made, source.detail))
+        return _result(clip, Status.PUBLISHED, output, removed_from(made.plan))
+
+
+def run(
         self,
         path: str | PathLike[str],
         store: str | PathLike[str] | Store,
@@ -228,9 +376,10 @@ def run(
     *,
     policy: str | Path | Policy = "strict",
     device: str = "auto",
+    manifest: str | Path | None = None,
 ) -> Result:
     """Redact one file into a store; see `Redactor.run`. For many files, keep a Redactor open."""
-    with Redactor(policy, device=device) as redactor:
+    with Redactor(policy, device=device, manifest=manifest) as redactor:
         return redactor.run(path, store)
 
 
