@@ -107,7 +107,9 @@ def run_all(
     """
     threads = max(1, (os.cpu_count() or 1) // workers)
     idle: SimpleQueue[Redactor] = SimpleQueue()
-    crew = [Redactor(policy, device=device, threads=threads, manifest=manifest) for _ in range(workers)]
+    crew = [
+        Redactor(policy, device=device, threads=threads, manifest=manifest) for _ in range(workers)
+    ]
     for redactor in crew:
         idle.put(redactor)
 

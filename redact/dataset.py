@@ -14,8 +14,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from redact.admit import Decision, Gate, refused
 from redact.errors import AdmissionError, Refusal, UsageError
+from redact.gate import Decision, Gate, refused
 from redact.handouts import admissible, key64
 from redact.ledger import kinds, merkle
 from redact.ledger.entry import Entry
@@ -214,9 +214,7 @@ class AdmittedClips(_Iterable):
         """
         gate = self._gate
         with gate.log.snapshot():
-            self._follower.follow(
-                gate.log, lambda value: self._closed.visit(value, self.purpose)
-            )
+            self._follower.follow(gate.log, lambda value: self._closed.visit(value, self.purpose))
             entry = gate.log.entry(seq)
             files = key64(entry.file_hmac), key64(entry.url_hmac)
             if self._closed.has(seq, *files):

@@ -40,8 +40,8 @@ class Reason(StrEnum):
     TIMEOUT = "timeout"
     CRASHED = "crashed"
     MEMORY = "memory"
-    # of its source: these are Refusals too
-    WITHDRAWN = "withdrawn"
+    WITHDRAWN = "withdrawn"  # an earlier publication of this source was withdrawn for good
+    # of its source, and Refusals too
     CHANGED = "changed"
     UNLISTED = "unlisted"
     SOURCE_UNKNOWN = "source_unknown"

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from redact.admit import LEAKS, listing_of
+from redact.gate import LEAKS, listing_of
 from redact.ledger.checkpoint import Checkpoint
 from redact.ledger.follow import Follower
 from redact.ledger.log import Log
@@ -60,7 +60,7 @@ def admissible(
     log: Log, purpose: Purpose, follower: Follower, upto: int | None = None
 ) -> tuple[array[int], Closed, Checkpoint]:
     """
-    The seqs of the published entries that may be used, in order, as the log stood at `upto` entries.
+    The seqs of the published entries that may be used, in order, as the log stood at `upto`.
 
     Also what was closed after that, and the checkpoint that all of it is covered by. Raises
     LedgerCorruptError when the log does not match its checkpoint.

@@ -74,7 +74,9 @@ def restate(known: Origin, sha256: str, store: Store) -> None:
         return
     last = next((entry.value for entry in reversed(entries) if "rights" in entry.value), {})
     if _said(Listing(**{name: last.get(name) for name in _GROUPS})) != _said(known.listing):
-        store.append([kinds.source("listed", known.listing, file_hmac=file_hmac)])
+        more = {"file_hmac": file_hmac, "adm": known.listing.adm}
+        draft = kinds.source(known.url_hmac, "listed", known.listing, **more)
+        store.append([draft])
 
 
 _GROUPS = ("src", "rights", "law", "adm")

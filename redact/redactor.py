@@ -207,6 +207,7 @@ class Redactor:
             source = origin(path, clip.sha256, self._manifest, self.policy, store)
             restate(source, clip.sha256, store)
             source.check(path)
+            store.check_source(source.url_hmac)
             return self._make(clip, source, store, plan, trust, progress)
         except RedactError as error:
             self._hold(clip, source, store, plan, error.reason)
@@ -231,7 +232,7 @@ class Redactor:
         progress: Progress,
     ) -> Result:
         work = work_of(clip.sha256, self.policy, plan)
-        if (entry := store.find(work, source.url_hmac)) is not None:
+        if (entry := store.find(work)) is not None:
             removed = {line["k"]: line["count"] for line in entry.value["sum"]}
             return _result(clip, Status.ALREADY, store.path(entry), removed)
         target, limit = store.workspace(work, media_of(clip)), self._time_limit(clip)
@@ -244,129 +245,6 @@ class Redactor:
             raise
         facts = published_facts(made, self.policy, source.listing)
         output = store.publish(target, work, facts, detail_of(made, source.detail))
-        return _result(clip, Status.PUBLISHED, output, removed_from(made.plan))
-
-
-def run(
-        self,
-        path: str | PathLike[str],
-        store: str | PathLike[str] | Store,
-        *,
-        progress: Progress = _quiet,
-    ) -> Result:
-        """
-        Redact one file into the store, unless an earlier run with the same settings has.
-
-        Raises the RedactError that held the clip, once the hold is recorded.
-        """
-        return self._into(Path(path), self._store(store), None, False, progress)
-
-    def plan(self, path: str | PathLike[str], *, progress: Progress = _quiet) -> Plan:
-        """What has to go from the file, as plain data. Changes nothing."""
-        clip = self._probe(Path(path))
-        plan: Plan = self._worker.do(
-            "plan", clip, progress=progress, seconds=self._time_limit(clip)
-        )
-        return plan
-
-    def apply(
-        self,
-        path: str | PathLike[str],
-        plan: Plan,
-        store: str | PathLike[str] | Store,
-        *,
-        trust_plan: bool = False,
-        progress: Progress = _quiet,
-    ) -> Result:
-        """
-        Redact one file by a plan that was made for it, exactly as the plan says.
-
-        What the second look still finds holds the clip; with `trust_plan` it is published all
-        the same, and its entry says that a person overruled the second look.
-        """
-        return self._into(Path(path), self._store(store), plan, trust_plan, progress)
-
-    def redact_frames(self, frames: Pictures, fps: float) -> tuple[Pictures, FramesReport]:
-        """
-        A copy of the frames with every face covered, and what was covered, in this process.
-
-        Args:
-            frames: (frames, height, width, 3) uint8, R G B, of one clip in order.
-            fps: frames per second.
-
-        Raises UsageError for arrays of another form, DetectorError where a detector could not
-        look, ResidualError where the second look still finds a face. See `redact.arrays`.
-        """
-        if self._detectors is None:
-            self._detectors = Detectors.open(
-                self.policy, device=self._device, threads=self._threads
-            )
-        return arrays.redact_frames(frames, fps, self._detectors, self.policy)
-
-    def check(self, path: str | PathLike[str], *, progress: Progress = _quiet) -> Verdict:
-        """What can still be seen and heard in a file, ours or not."""
-        clip = self._probe(Path(path))
-        verdict: Verdict = self._worker.do(
-            "look_again", clip, progress=progress, seconds=self._time_limit(clip)
-        )
-        return verdict
-
-    def _store(self, store: str | PathLike[str] | Store) -> Store:
-        if isinstance(store, Store):
-            return store
-        root = Path(store).absolute()
-        if root not in self._stores:
-            self._stores[root] = Store(root)
-        return self._stores[root]
-
-    def _probe(self, path: Path) -> Clip:
-        try:
-            size = path.stat().st_size
-        except OSError:  # the child says what is wrong with it
-            size = 0
-        limit = START_SECONDS + size / 10e6  # 10 MB/s: a slow disk
-        clip: Clip = self._worker.do("probe", path, progress=_quiet, seconds=limit)
-        return clip
-
-    def _time_limit(self, clip: Clip) -> float:
-        factor = self.policy.limits.seconds_per_second
-        return START_SECONDS + factor * clip.duration_us / 1_000_000
-
-    def _into(
-        self, path: Path, store: Store, plan: Plan | None, trust: bool, progress: Progress
-    ) -> Result:
-        clip: Clip | None = None
-        try:
-            _check_outside(path, store)
-            clip = self._probe(path)
-            return self._make(clip, store, plan, trust, progress)
-        except RedactError as error:
-            self._hold(clip, store, plan, error.reason)
-            raise
-        except Exception as error:
-            self._hold(clip, store, plan, Reason.CRASHED)
-            raise fault(error) from error
-
-    def _hold(self, clip: Clip | None, store: Store, plan: Plan | None, reason: Reason) -> None:
-        work = work_of(clip.sha256 if clip else None, self.policy, plan)
-        store.hold(work, self.policy.name, reason)
-
-    def _make(
-        self, clip: Clip, store: Store, plan: Plan | None, trust: bool, progress: Progress
-    ) -> Result:
-        work = work_of(clip.sha256, self.policy, plan)
-        if (entry := store.find(work)) is not None:
-            removed = {line["k"]: line["count"] for line in entry.value["sum"]}
-            return _result(clip, Status.ALREADY, store.path(entry), removed)
-        target, limit = store.workspace(work, media_of(clip)), self._time_limit(clip)
-        try:
-            made: Made = self._worker.do(
-                "make", clip, target, plan, trust, progress=progress, seconds=limit
-            )
-        except BaseException:
-            store.discard(target)
-            raise
-        output = store.publish(target, work, published_facts(made, self.policy), detail_of(made))
         return _result(clip, Status.PUBLISHED, output, removed_from(made.plan))
 
 

@@ -87,9 +87,7 @@ def withdraw(
     return Withdrawal(records, new, removed, reason in FOR_GOOD, handed_out)
 
 
-def _suppress(
-    store: Store, address: str, reason: str, case: str | None, who: str | None
-) -> None:
+def _suppress(store: Store, address: str, reason: str, case: str | None, who: str | None) -> None:
     """First of all: from here on no run can publish anything from there."""
     known = (one for one in store.log.by_url(address) if one.kind == "source")
     if not any(one.value["state"] == "suppressed" for one in known):
@@ -119,9 +117,7 @@ def _close(
         new += len(standing)
 
 
-def _named(
-    store: Store, address: str | None, file: Path | None, record: str | None
-) -> list[Entry]:
+def _named(store: Store, address: str | None, file: Path | None, record: str | None) -> list[Entry]:
     """The published entries that are named, each clip's last one."""
     if address is not None:
         about = store.log.by_url(address)
@@ -140,7 +136,9 @@ def _whole_source(store: Store, found: list[Entry]) -> list[Entry]:
     files = {one.file_hmac for one in found if one.file_hmac}
     same = [one for name in sorted(files) for one in store.log.by_file(name)]
     urls = {one.url_hmac for one in (*found, *same) if one.url_hmac}
-    return _published([*found, *same, *(it for url in sorted(urls) for it in store.log.by_url(url))])
+    return _published(
+        [*found, *same, *(it for url in sorted(urls) for it in store.log.by_url(url))]
+    )
 
 
 def _published(entries: list[Entry]) -> list[Entry]:

@@ -63,10 +63,11 @@ def main() -> None:
 
     Exit codes: 0 everything done and logged; 2 wrong use; 3 unreadable media; 4 a detector or
     model failed; 5 the store or ledger could not be written; 6 the ledger does not match;
-    7 something can still be seen or heard; 1 clips failed in several ways.
+    7 something can still be seen or heard; 8 may not be used (withdrawn, or not allowed for the
+    purpose); 1 clips failed in several ways.
     """
 
 
-from redact.cli import check, clips, ledger, models  # noqa: E402  # they register their commands
+from redact.cli import admit, check, clips, ledger, models, withdraw  # noqa: E402  # they register their commands
 
-__all__ = ["check", "clips", "ledger", "main", "models"]
+__all__ = ["admit", "check", "clips", "ledger", "main", "models", "withdraw"]

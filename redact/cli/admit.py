@@ -8,11 +8,11 @@ from typing import Any
 
 import click
 
-from redact.admit import Decision, Gate
 from redact.cli import main, say
 from redact.cli.clips import json_option
 from redact.cli.ledger import store_option
 from redact.errors import AdmissionError, printable
+from redact.gate import Decision, Gate
 from redact.sources import Purpose
 
 

@@ -9,15 +9,20 @@ from pathlib import Path
 TABLES = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE entries (
-    seq INTEGER PRIMARY KEY, bytes BLOB NOT NULL, kind TEXT NOT NULL, rec TEXT NOT NULL,
-    idem TEXT, output TEXT, replaces INTEGER
+    seq INTEGER PRIMARY KEY, bytes BLOB NOT NULL, kind TEXT NOT NULL, rec TEXT,
+    idem TEXT, output TEXT, replaces INTEGER, file TEXT, url TEXT
 );
+CREATE INDEX by_kind ON entries (kind);
 CREATE INDEX by_rec ON entries (rec);
 CREATE INDEX by_idem ON entries (idem);
 CREATE INDEX by_output ON entries (output);
+CREATE INDEX by_file ON entries (file) WHERE file IS NOT NULL;
+CREATE INDEX by_url ON entries (url) WHERE url IS NOT NULL;
 -- Exactly once: one publication for each piece of work, and one that replaces it if it is lost.
 CREATE UNIQUE INDEX once ON entries (idem) WHERE kind = 'published' AND replaces IS NULL;
 CREATE UNIQUE INDEX replaced_once ON entries (replaces) WHERE replaces IS NOT NULL;
+-- Which later entries are about an entry: withdrawals, verdicts, who was given it.
+CREATE TABLE refers (entry INTEGER, seq INTEGER, PRIMARY KEY (entry, seq)) WITHOUT ROWID;
 CREATE TABLE nodes (
     level INTEGER, place INTEGER, hash BLOB NOT NULL, PRIMARY KEY (level, place)
 ) WITHOUT ROWID;

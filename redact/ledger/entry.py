@@ -19,7 +19,7 @@ import rfc8785
 from jsonschema import Draft202012Validator, ValidationError, validators
 
 from redact.errors import LedgerCorruptError, Reason, StoreError
-from redact.ledger.facts import SUFFIX, Check, Clip, Facts
+from redact.ledger.facts import SUFFIX, Check, Clip, Facts, Listing
 
 SCHEMA = "redact/entry/1"
 
@@ -36,7 +36,8 @@ class Entry:
 
     @property
     def rec(self) -> str:
-        return str(self.value["rec"])
+        """The clip's opaque name; empty for an entry that is not about one clip."""
+        return str(self.value.get("rec", ""))
 
     @property
     def kind(self) -> str:
@@ -55,6 +56,30 @@ class Entry:
     def replaces(self) -> int | None:
         """The seq of the earlier entry of this clip, whose published file was lost."""
         return self.value.get("replaces")
+
+    @property
+    def refers(self) -> list[int]:
+        """The seqs of the earlier entries that this one is about."""
+        value = self.value
+        return [*([value["of"]] if "of" in value else []), *value.get("clips", [])]
+
+    @property
+    def file_hmac(self) -> str | None:
+        """Stands for the file that came in, whatever the policy (see `file_hmac`)."""
+        found = self.value.get("in", {}).get("file_hmac") or self.value.get("file_hmac")
+        return str(found) if found else None
+
+    @property
+    def url_hmac(self) -> str | None:
+        """Stands for the URL that it came from (see `url_hmac`)."""
+        found = self.value.get("src", {}).get("url_hmac") or self.value.get("url_hmac")
+        return str(found) if found else None
+
+    @property
+    def columns(self) -> tuple[Any, ...]:
+        """What a log looks an entry up by: the columns of its database, after the bytes."""
+        names = self.kind, self.rec or None, self.idem, self.output
+        return *names, self.replaces, self.file_hmac, self.url_hmac
 
     @property
     def file_name(self) -> str:
@@ -98,6 +123,20 @@ def idem(clip: Clip, key: bytes, key_id: str) -> str | None:
     if clip.source is None:
         return None
     message = bytes.fromhex(clip.source) + bytes.fromhex(clip.policy) + clip.engine.encode()
+    return _keyed(message, key, key_id)
+
+
+def file_hmac(source: str, key: bytes, key_id: str) -> str:
+    """The keyed hash that stands for a source file, by its sha256 (hex), whatever the policy."""
+    return _keyed(b"redact/file/1\n" + bytes.fromhex(source), key, key_id)
+
+
+def url_hmac(url: str, key: bytes, key_id: str) -> str:
+    """The keyed hash that stands for a URL, as the caller spells it: bring it to one form first."""
+    return _keyed(b"redact/url/1\n" + url.encode(), key, key_id)
+
+
+def _keyed(message: bytes, key: bytes, key_id: str) -> str:
     return f"hmac-sha256:{key_id}:{hmac.digest(key, message, 'sha256').hex()}"
 
 
@@ -112,12 +151,13 @@ def published(clip: Clip, facts: Facts, **stated: Any) -> dict[str, Any]:
     """
     The entry of a published clip, but for `seq` and `t_utc_us`, which the log adds.
 
-    `stated` are the store's own: rec, idem, commit (of the source), sha256 and bytes (of the
-    output), detail, and replaces (None for a first publication).
+    `stated` are the store's own: rec, idem, commit and file_hmac (of the source), sha256 and bytes
+    (of the output), detail, and replaces (None for a first publication).
     """
     value = {
         **_common("published", clip, facts.policy_id, stated),
-        "in": {"commit": stated["commit"], **asdict(facts.source)},
+        **_listed(facts.listing),
+        "in": {**_source(stated), **asdict(facts.source)},
         "out": {"sha256": stated["sha256"], "bytes": stated["bytes"], **asdict(facts.output)},
         "cov": asdict(facts.coverage),
         "scope": sorted(facts.scope),
@@ -128,6 +168,7 @@ def published(clip: Clip, facts: Facts, **stated: Any) -> dict[str, Any]:
         "claim_level": "minimised",
         "detail": stated["detail"],
         "replaces": stated["replaces"],
+        "c2pa": facts.c2pa,
     }
     value["eng"]["models"] = [asdict(model) for model in facts.models]
     return _without_none(value)
@@ -140,16 +181,31 @@ def _check(check: Check) -> dict[str, Any]:
     return {"verdict": verdict, **passed, **asdict(check)}
 
 
-def held(clip: Clip, policy_id: str, reason: Reason, **stated: Any) -> dict[str, Any]:
-    """The entry of a held clip. `stated`: rec, idem, commit and detail, None where unknown."""
+def held(
+    clip: Clip, policy_id: str, reason: Reason, listing: Listing | None = None, **stated: Any
+) -> dict[str, Any]:
+    """
+    The entry of a held clip.
+
+    `stated`: rec, idem, commit, file_hmac and detail, None where unknown.
+    """
     return _without_none(
         {
             **_common("held", clip, policy_id, stated),
+            **_listed(listing),
             "reason": reason.value,
-            "in": {"commit": stated["commit"]} if stated["commit"] else None,
+            "in": _source(stated) if stated["commit"] else None,
             "detail": stated["detail"],
         }
     )
+
+
+def _source(stated: Mapping[str, Any]) -> dict[str, Any]:
+    return _without_none({name: stated.get(name) for name in ("commit", "file_hmac")})
+
+
+def _listed(listing: Listing | None) -> dict[str, Any]:
+    return asdict(listing) if listing else {}
 
 
 def _no_entry(why: str) -> LedgerCorruptError:

@@ -1,4 +1,4 @@
-"""Reads a log from its first entry and keeps up with it: nothing changed, left out or rolled back."""
+"""Reads a log from its first entry on, and keeps up: nothing changed, left out or rolled back."""
 
 from __future__ import annotations
 

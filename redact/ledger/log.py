@@ -141,8 +141,11 @@ class Log:
     def _insert(self, entry: Entry) -> None:
         data = entry.to_bytes()
         self._db.execute(
-            "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (entry.seq, data, entry.kind, entry.rec, entry.idem, entry.output, entry.replaces),
+            "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (entry.seq, data, *entry.columns),
+        )
+        self._db.executemany(
+            "INSERT INTO refers VALUES (?, ?)", [(of, entry.seq) for of in set(entry.refers)]
         )
         self._db.executemany(
             "INSERT INTO nodes VALUES (?, ?, ?)",
@@ -214,6 +217,20 @@ class Log:
             yield from (Entry.from_bytes(row[0]) for row in rows)
             start += len(rows)
 
+    def leaves(self, start: int = 0) -> Iterator[bytes]:
+        """The bytes of all entries from `start` on, in order, unchecked: see ledger.follow."""
+        query = "SELECT bytes FROM entries WHERE seq >= ? ORDER BY seq LIMIT 1000"
+        while rows := self._rows(query, start):
+            yield from (bytes(row[0]) for row in rows)
+            start += len(rows)
+
+    def entry(self, seq: int) -> Entry:
+        """The entry of this number. Raises LedgerCorruptError if there is none."""
+        found = self._find("seq", seq)
+        if not found or found[0].seq != seq:
+            raise _corrupt(f"{self._folder}: its entry {seq} is gone.")
+        return found[0]
+
     def by_rec(self, rec: str) -> list[Entry]:
         """The history of a clip, oldest first."""
         return self._find("rec", rec)
@@ -226,7 +243,24 @@ class Log:
         """The entries that published a file of this sha256 (hex)."""
         return self._find("output", sha256)
 
-    def _find(self, column: str, value: str) -> list[Entry]:
+    def by_file(self, file_hmac: str) -> list[Entry]:
+        """The entries about this source file, whatever the policy; oldest first."""
+        return self._find("file", file_hmac)
+
+    def by_url(self, url_hmac: str) -> list[Entry]:
+        """The entries about what came from this URL, oldest first."""
+        return self._find("url", url_hmac)
+
+    def by_kind(self, kind: str) -> list[Entry]:
+        """The entries of this kind, oldest first. Not for kinds with an entry for each clip."""
+        return self._find("kind", kind)
+
+    def about(self, seq: int) -> list[Entry]:
+        """The later entries that are about this one: withdrawals, verdicts, who was given it."""
+        query = "SELECT bytes FROM refers JOIN entries USING (seq) WHERE entry = ? ORDER BY seq"
+        return [Entry.from_bytes(row[0]) for row in self._rows(query, seq)]
+
+    def _find(self, column: str, value: str | int) -> list[Entry]:
         rows = self._rows(f"SELECT bytes FROM entries WHERE {column} = ? ORDER BY seq", value)
         return [Entry.from_bytes(row[0]) for row in rows]
 

@@ -10,7 +10,8 @@ from redact.ledger import merkle
 from redact.ledger.entry import Entry
 from redact.ledger.log import Log
 
-ENTRIES = "SELECT seq, bytes, kind, rec, idem, output, replaces FROM entries ORDER BY seq"
+ENTRIES = "SELECT * FROM entries ORDER BY seq"
+REFERS = "SELECT seq, entry FROM refers ORDER BY seq, entry"
 NODES = "SELECT level, place, hash FROM nodes ORDER BY (place + 1) << level, level"
 """In the order in which appends wrote them."""
 
@@ -33,14 +34,17 @@ def verified(log: Log) -> Iterator[Entry]:
                 raise LedgerCorruptError(
                     f"the ledger's database is damaged ({problem}).", means="It can't be trusted."
                 )
-        nodes = log.rows(NODES)
+        nodes, refers = log.rows(NODES), log.rows(REFERS)
         edge: dict[int, bytes] = {}  # by level, the full subtree that waits for its sibling
         standing: dict[str, int] = {}
         for seq, row in enumerate(log.rows(ENTRIES)):
             entry = _entry(seq, row)
             _check_once(entry, standing)
+            _check_refers(entry, refers)
             _check_nodes(seq, bytes(row[1]), nodes, edge)
             yield entry
+        for seq, _ in refers:
+            raise _mismatch(seq, "what it is about")
         for level, place, _ in nodes:
             raise _mismatch(((place + 1) << level) - 1, "its place in the tree")
 
@@ -63,8 +67,7 @@ def _entry(seq: int, row: tuple[Any, ...]) -> Entry:
         entry = Entry.from_bytes(bytes(row[1]))
     except LedgerCorruptError as error:
         raise _mismatch(seq, "its bytes") from error
-    said = (entry.kind, entry.rec, entry.idem, entry.output, entry.replaces)
-    if entry.seq != seq or row[0] != seq or row[2:] != said:
+    if entry.seq != seq or row[0] != seq or row[2:] != entry.columns:
         raise _mismatch(seq, "its number or what it is looked up by")
     return entry
 
@@ -76,6 +79,13 @@ def _check_once(entry: Entry, standing: dict[str, int]) -> None:
     if standing.get(str(entry.idem)) != entry.replaces:
         raise _mismatch(entry.seq, "that a clip is published once")
     standing[str(entry.idem)] = entry.seq
+
+
+def _check_refers(entry: Entry, refers: Iterator[tuple[int, int]]) -> None:
+    """What an entry is about came before it, and it is found from there."""
+    for of in sorted(set(entry.refers)):
+        if of >= entry.seq or next(refers, None) != (entry.seq, of):
+            raise _mismatch(entry.seq, "what it is about")
 
 
 def _mismatch(seq: int, what: str) -> LedgerCorruptError:

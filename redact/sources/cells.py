@@ -1,10 +1,11 @@
-"""One row of a manifest: each cell checked, none of them believed, and none repeated in a message."""
+"""One row of a manifest: each cell checked, none believed, and none repeated in a message."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from enum import EnumMeta
 from typing import Any
 
 from redact.sources.address import normal
@@ -87,7 +88,8 @@ def _read(texts: Mapping[str, str], name: str, reader: Callable[[str], Any]) -> 
     try:
         return reader(text)
     except ValueError as error:
-        known = f"it can be {', '.join(reader)}" if isinstance(reader, type) else str(error)
+        words = ", ".join(map(str, reader)) if isinstance(reader, EnumMeta) else ""  # type: ignore[var-annotated]
+        known = f"it can be {words}" if words else str(error)
         raise CellError(f"{name} can't be taken: {known}") from None
 
 

@@ -1,10 +1,10 @@
 """
 Manifests in the Croissant format (https://docs.mlcommons.org/croissant/), as far as we need it.
 
-Of the data set's description, the one record set is read whose fields are the columns of a manifest:
-with its records in it (`data`), or in a CSV or JSON Lines file beside it whose sha256 it gives. The
-data set's own `license` is that of its labels: it stands in for an empty `annotation_licence`, and
-never for the licence of the footage.
+Of the data set's description, the one record set is read whose fields are the columns of a
+manifest: with its records in it (`data`), or in a CSV or JSON Lines file beside it whose sha256 it
+gives. The data set's own `license` is that of its labels: it stands in for an empty
+`annotation_licence`, and never for the licence of the footage.
 """
 
 from __future__ import annotations
@@ -37,9 +37,10 @@ def _record_set(path: Path, described: Mapping[str, Any]) -> Mapping[str, Any]:
     sets = [one for one in _listed(described.get("recordSet")) if "file" in _fields(path, one)]
     if len(sets) != 1:
         raise _refused(path, f"{len(sets)} of its record sets have a field 'file'; one must")
-    if unknown := sorted(_fields(path, sets[0]) - set(COLUMNS)):
+    found: Mapping[str, Any] = sets[0]
+    if unknown := sorted(_fields(path, found) - set(COLUMNS)):
         raise _refused(path, f"unknown field {', '.join(printable(name[:64]) for name in unknown)}")
-    return sets[0]
+    return found
 
 
 def _fields(path: Path, record_set: Any) -> set[str]:
@@ -66,9 +67,7 @@ def _inline(path: Path, record_set: Mapping[str, Any]) -> Rows:
         yield f"record {number}", cells
 
 
-def _file_beside(
-    path: Path, described: Mapping[str, Any], record_set: Mapping[str, Any]
-) -> Path:
+def _file_beside(path: Path, described: Mapping[str, Any], record_set: Mapping[str, Any]) -> Path:
     """The file of the records: beside the manifest, with the sha256 that it gives."""
     wanted = {_source(path, field) for field in _listed(record_set.get("field"))}
     objects = [

@@ -102,7 +102,7 @@ def _tables() -> tuple[Mapping[str, frozenset[Purpose]], Mapping[str, DataSet]]:
     licences = {
         name: frozenset(map(Purpose, purposes)) for name, purposes in values["licences"].items()
     }
-    sets = {}
+    sets: dict[str, DataSet] = {}
     for value in values["sets"]:
         known = DataSet(**value | {"purposes": frozenset(map(Purpose, value["purposes"]))})
         sets |= {_plain(name): known for name in (known.title, *known.also)}

@@ -38,7 +38,10 @@ class Manifest:
 
 
 def read(
-    path: Path, files: Collection[Path] | None = None, *, watch: Callable[[int], None] = lambda _rows: None
+    path: Path,
+    files: Collection[Path] | None = None,
+    *,
+    watch: Callable[[int], None] = lambda _rows: None,
 ) -> Manifest:
     """
     Check a whole manifest, and keep what it says of these files (None: of all that it names).
@@ -54,7 +57,7 @@ def read(
     absent = rows = 0
     try:
         sha256 = digest(path)
-        for rows, (where, cells) in enumerate(_rows(path), start=1):  # noqa: B007  # used below
+        for rows, (where, cells) in enumerate(_rows(path), start=1):
             source = _source(path, where, cells)
             file = _absolute(path.parent / source.file)
             _check_once(path, where, file, cells, seen)
@@ -173,7 +176,9 @@ def _named(names: list[str]) -> str:
 _KNOWN = f"Known: {', '.join(COLUMNS)}; of these, needed: {', '.join(REQUIRED)}."
 
 
-def _refused(path: Path, why: str, todo: str = "Correct the manifest, then run again.") -> UsageError:
+def _refused(
+    path: Path, why: str, todo: str = "Correct the manifest, then run again."
+) -> UsageError:
     return UsageError(
         f"the manifest {printable(path)!r} can't be used: {why}.",
         means="Nothing was done: no clip may be used whose source is not known.",

@@ -53,7 +53,7 @@ the training-mining assertion (C2PA, CAWG) inside the file, where "constrained" 
 
 
 class Basis(StrEnum):
-    """The legal basis of processing: a letter of Article 6(1) GDPR, or why it needs none of them."""
+    """The legal basis of processing: a letter of Article 6(1) GDPR, or why it needs none."""
 
     CONSENT = "eu-gdpr:A6-1-a"
     CONTRACT = "eu-gdpr:A6-1-b"

@@ -1,4 +1,4 @@
-"""What the ledger is told of a source: codes and keyed hashes in public, its address in the detail."""
+"""What the ledger is told of a source: codes and keyed hashes; its address in the detail only."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,16 @@ from redact.ledger import entry as entries
 from redact.ledger import keys as keyring
 from redact.ledger.detail import Detail, Sealed
 from redact.ledger.entry import Entry
-from redact.ledger.facts import SUFFIX, Clip, Facts
+from redact.ledger.facts import SUFFIX, Clip, Facts, Listing
 from redact.ledger.files import digest, locked, move_durably, sync_file, sync_folder, writing
 from redact.ledger.log import CHECKPOINT, Log
 from redact.store.desk import Desk, abandoned, seal, sealed_files
+from redact.store.standing import (
+    check_not_suppressed,
+    check_not_withdrawn,
+    last_published,
+    standing,
+)
 from redact.store.verify import Summary, detail_folder, lost_detail, verify
 
 FAILED = "the clip could not be published"
@@ -75,7 +81,8 @@ class Store:
         """
         The entry under which this clip stands published, its file in place; else None.
 
-        None means: do it (a clip that was held may be tried again).
+        None means: do it (a clip that was held may be tried again). Raises AdmissionError for one
+        that was withdrawn.
         """
         with writing("the store could not be read"):
             entry = self._standing(clip)
@@ -115,6 +122,7 @@ class Store:
         `output` is what `workspace` gave; `sidecar` is the restricted detail. If the clip stands
         published by now (another run was faster), this output is discarded, and no entry added.
         Raises StoreError; then either nothing was recorded or the next look-up finishes the work.
+        Raises AdmissionError, and records nothing, if the clip was withdrawn meanwhile.
         """
         job = output.parent
         with writing(FAILED), self._desk.working(job):
@@ -123,22 +131,30 @@ class Store:
             sync_file(output)
             sync_folder(job)
             with self._alone():
-                standing = self._standing(clip)
-                if standing is None or not self._in_place(standing):
-                    stated["replaces"] = standing.seq if standing else None
+                src = facts.listing.src if facts.listing else None
+                self.check_source((src or {}).get("url_hmac"))
+                entry = self._standing(clip)
+                if entry is None or not self._in_place(entry):
+                    stated["replaces"] = entry.seq if entry else None
                     draft = entries.published(clip, facts, **stated)
-                    standing = self._record(draft, job, output)
+                    entry = self._record(draft, job, output)
                 shutil.rmtree(job)
-        return self.path(standing)
+        return self.path(entry)
 
     def hold(
-        self, clip: Clip, policy_id: str, reason: Reason, sidecar: bytes | None = None
+        self,
+        clip: Clip,
+        policy_id: str,
+        reason: Reason,
+        sidecar: bytes | None = None,
+        listing: Listing | None = None,
     ) -> Entry:
         """
         Record that a clip was not published, and why. The same again adds no entry.
 
-        `sidecar` is the restricted detail (where the source is), if any. If the clip stands
-        published by now, returns that entry instead: look at its `kind`.
+        `sidecar` is the restricted detail (where the source is), if any; `listing` is what its
+        manifest says. If the clip stands published by now, returns that entry instead: look at
+        its `kind`.
         """
         with writing("a held clip could not be recorded"), self._alone():
             if known := self._known(clip, reason):
@@ -146,10 +162,28 @@ class Store:
             job = self._desk.start(self._rec(clip))
             with self._desk.working(job):
                 stated = self._stated(job, clip, sidecar)
-                draft = entries.held(clip, policy_id, reason, **stated)
+                draft = entries.held(clip, policy_id, reason, listing, **stated)
                 entry = self._record(draft, job, None)
                 shutil.rmtree(job)
         return entry
+
+    def append(self, drafts: Sequence[Mapping[str, Any]]) -> list[Entry]:
+        """Record what was decided or done (see ledger.kinds), all or none of it. Durable."""
+        with writing("the ledger could not be written"), self._alone():
+            return self.log.append(drafts)
+
+    def file_hmac(self, source: str) -> str:
+        """What stands for a source file in this store's entries, by its sha256 (hex)."""
+        return entries.file_hmac(source, self._keys.idem, self._keys.ids["idem"])
+
+    def url_hmac(self, url: str) -> str:
+        """What stands for a URL in this store's entries."""
+        return entries.url_hmac(url, self._keys.idem, self._keys.ids["idem"])
+
+    def check_source(self, url_hmac: str | None) -> None:
+        """Raises AdmissionError if what came from this URL was withdrawn for good."""
+        if url_hmac is not None:
+            check_not_suppressed(self.log.by_url(url_hmac))
 
     def recall(self, entry: Entry) -> Detail:
         """An entry's restricted detail. Raises LedgerCorruptError if it is gone or changed."""
@@ -176,20 +210,25 @@ class Store:
         number = bytes.fromhex(key.rpartition(":")[2])[:16] if key else secrets.token_bytes(16)
         return entries.record_name(number)
 
+    def _history(self, clip: Clip) -> list[Entry]:
+        """All entries of a piece of work, oldest first; none of what could not be read."""
+        return self.log.by_rec(self._rec(clip)) if clip.source else []
+
     def _standing(self, clip: Clip) -> Entry | None:
-        """The last publication of a piece of work."""
-        key = self._idem(clip)
-        return last_published(self.log.by_idem(key)) if key else None
+        """The last publication of a piece of work. Raises AdmissionError if it was withdrawn."""
+        if clip.source is None:
+            return None
+        history = self._history(clip)
+        check_not_withdrawn(history, self.log.by_file(self.file_hmac(clip.source)))
+        return last_published(history)
 
     def _known(self, clip: Clip, reason: Reason) -> Entry | None:
         """The entry that makes a hold needless: it stands published, or is held for the same."""
-        key = self._idem(clip)
-        history = self.log.by_idem(key) if key else []
-        standing = last_published(history)
-        if standing and self._in_place(standing):
-            return standing
-        same = bool(history) and history[-1].value.get("reason") == reason.value
-        return history[-1] if same else None
+        history = self._history(clip)
+        if (entry := standing(history)) and self._in_place(entry):
+            return entry
+        made = [entry for entry in history if entry.kind in ("published", "held")]
+        return made[-1] if made and made[-1].value.get("reason") == reason.value else None
 
     def _in_place(self, entry: Entry) -> bool:
         """Whether its file is there, by name and size; `verify` reads it."""
@@ -204,7 +243,9 @@ class Store:
         if sidecar is not None:
             sealed = seal(job, rec, Detail(sidecar, nonce), self._keys.wrapping)
         detail = sealed.public if sealed else None
-        return {"rec": rec, "idem": self._idem(clip), "commit": commit, "detail": detail}
+        hmac = self.file_hmac(clip.source) if clip.source else None
+        known = {"rec": rec, "idem": self._idem(clip), "commit": commit, "file_hmac": hmac}
+        return {**known, "detail": detail}
 
     def _record(self, draft: dict[str, Any], job: Path, output: Path | None) -> Entry:
         entry = self.log.append([draft])[0]
@@ -233,17 +274,12 @@ class Store:
     def _settle(self, job: Path) -> None:
         """Finish a job if it was recorded; then delete what is left of it."""
         history = self.log.by_rec(job.name.partition(".")[0])
-        standing = last_published(history)
+        stands = standing(history)
         for entry in history:
-            outputs = list(job.glob("output.*")) if entry == standing else []
+            outputs = list(job.glob("output.*")) if entry == stands else []
             matching = [path for path in outputs if digest(path) == entry.output]
             self._name(entry, job, matching[0] if matching else None)
         shutil.rmtree(job)
-
-
-def last_published(history: list[Entry]) -> Entry | None:
-    """The entry under which a clip stands, of all its entries, oldest first."""
-    return next((entry for entry in reversed(history) if entry.kind == "published"), None)
 
 
 def _open_log(root: Path, folder: Path) -> tuple[keyring.Keys, Log]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from redact.errors import LedgerCorruptError
 from redact.ledger.entry import Entry
+from redact.ledger.facts import SUFFIX
 from redact.ledger.files import digest, locked, writing
 from redact.ledger.log import Log
 from redact.ledger.verify import verified
@@ -22,6 +23,7 @@ class Summary:
 
     entries: int
     published: int  # clips with a standing entry; as many files were checked
+    withdrawn: int  # clips that were published and must not be used; their files may be gone
     held: int  # clips whose last entry says that they were held
     root: str  # of the log's tree, hex
     origin: str
@@ -39,6 +41,7 @@ def verify(
     LedgerCorruptError, which names the first entry or file that does not match.
     """
     standing: dict[str, tuple[int, str]] = {}  # by file name: seq and sha256
+    withdrawn: dict[str, tuple[int, str]] = {}
     held: set[str] = set()
     with (
         writing(f"the store {root} could not be read"),
@@ -54,10 +57,29 @@ def verify(
                 held.discard(entry.rec)
             elif entry.kind == "held":
                 held.add(entry.rec)
+            elif entry.kind == "withdrawn":
+                _withdraw(entry, standing, withdrawn)
             if "detail" in entry.value:
                 (recall or _look_for(root))(entry)
-        _check_clips(root / "clips", names, standing)
-    return Summary(head.size, len(standing), len(held), head.root.hex(), head.origin)
+        left = {name: of for name, of in withdrawn.items() if name in names}
+        _check_clips(root / "clips", names, standing | left)
+    counts = len(standing), len(withdrawn), len(held)
+    return Summary(head.size, *counts, head.root.hex(), head.origin)
+
+
+def _withdraw(
+    entry: Entry, standing: dict[str, tuple[int, str]], withdrawn: dict[str, tuple[int, str]]
+) -> None:
+    """The clip of this entry stands no longer. Its file may be gone; if not, it is what it was."""
+    for name in [entry.rec + suffix for suffix in set(SUFFIX.values())]:
+        if name in standing and standing[name][0] == entry.value["of"]:
+            withdrawn[name] = standing.pop(name)
+            return
+    if not any(of == entry.value["of"] for of, _ in withdrawn.values()):
+        raise LedgerCorruptError(
+            f"entry {entry.seq} withdraws what entry {entry.value['of']} did not publish.",
+            means="It can't be trusted.",
+        )
 
 
 def _check_clips(folder: Path, names: set[str], standing: dict[str, tuple[int, str]]) -> None:

@@ -1,12 +1,13 @@
-"""May this file be used for this purpose? Only if everything is known, and nothing stands against it."""
+"""May this file be used for this purpose? Any unknown is a no, and each no has its reason."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from redact.errors import AdmissionError, Refusal, UsageError, printable
 from redact.ledger import merkle
@@ -16,7 +17,7 @@ from redact.ledger.files import digest
 from redact.ledger.log import Log
 from redact.sources import Purpose, refusals
 from redact.store.desk import sealed_files
-from redact.store.standing import FOR_GOOD
+from redact.store.standing import FOR_GOOD, suppressed
 from redact.store.verify import detail_folder
 
 LEAKS = frozenset({"face_seen", "plate_seen", "name_heard"})
@@ -81,20 +82,23 @@ class Gate:
 
     def decide(self, path: Path) -> Decision:
         """Whether a file is admitted. Whatever fails on the way is a no; nothing is raised."""
+        no = Refusal.UNREADABLE
         try:
-            sha256, size = digest(path), path.stat().st_size
-        except OSError:
-            return Decision(path=path, purpose=self.purpose, refusals=(Refusal.UNREADABLE,))
-        try:
-            with self.log.snapshot():
-                return self._decide(path, sha256, size)
-        except Exception:  # noqa: BLE001  # whatever it is, it is a no
-            return Decision(path=path, purpose=self.purpose, refusals=(Refusal.LEDGER,))
+            if path.is_file():  # a pipe would never end
+                sha256, size = digest(path), path.stat().st_size
+                no = Refusal.LEDGER
+                with self.log.snapshot():
+                    return self._decide(path, sha256, size)
+        except Exception:  # noqa: BLE001, S110  # whatever it is, it is a no
+            pass
+        return Decision(path=path, purpose=self.purpose, refusals=(no,))
 
     def _decide(self, path: Path, sha256: str, size: int) -> Decision:
         """All entries that published these bytes must agree: a no to any of them is a no."""
         entries = self.log.by_output(sha256)
-        found = {refusal: None for entry in entries for refusal in self.refusals(entry, sha256, size)}
+        found = {
+            refusal: None for entry in entries for refusal in self.refusals(entry, sha256, size)
+        }
         if not entries:
             found = {Refusal.UNKNOWN_FILE: None}
         return Decision(
@@ -136,7 +140,7 @@ class Gate:
 
     def _suppressed(self, entry: Entry, same_file: list[Entry]) -> bool:
         urls = {one.url_hmac for one in (entry, *same_file) if one.url_hmac}
-        return any(suppressed(self.log.by_url(url)) for url in urls)
+        return any(suppressed(self.log.by_url(url)) is not None for url in urls)
 
     def _has_detail(self, entry: Entry, about: list[Entry]) -> bool:
         """It is there, or was destroyed on purpose, which the ledger then says."""
@@ -192,14 +196,6 @@ def refused(decision: Decision) -> AdmissionError:
     return error
 
 
-def suppressed(entries: list[Entry]) -> bool:
-    """Whether the entries about one URL close it. What is suppressed stays so."""
-    return any(
-        one.value["state"] == "suppressed" if one.kind == "source" else _for_good(one)
-        for one in entries
-    )
-
-
 def _for_good(entry: Entry) -> bool:
     return entry.kind == "withdrawn" and entry.value["reason"] in FOR_GOOD
 
@@ -227,6 +223,6 @@ def _listing(entry: Entry, same_file: list[Entry]) -> Listing | None:
     return listing_of(max(said, key=lambda one: one.seq).value)
 
 
-def listing_of(value: dict[str, object]) -> Listing:
+def listing_of(value: Mapping[str, Any]) -> Listing:
     """The groups of an entry's value that tell of its source."""
     return Listing(**{name: value.get(name) for name in ("src", "rights", "law", "ret", "adm")})
