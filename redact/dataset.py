@@ -14,7 +14,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from redact.errors import AdmissionError, Refusal, UsageError
+from redact.errors import AdmissionError, LedgerCorruptError, Refusal, UsageError
 from redact.gate import Decision, Gate, refused
 from redact.handouts import admissible, key64
 from redact.ledger import kinds, merkle
@@ -175,7 +175,7 @@ class AdmittedClips(_Iterable):
             kinds.admission(
                 self._shard[start : start + GROUP].tolist(),
                 "admit",
-                purpose=self.purpose,
+                purpose=str(self.purpose),
                 adm_policy=table_sha256(),
                 to=self.to,
                 shard=self._digest,
@@ -212,6 +212,13 @@ class AdmittedClips(_Iterable):
 
         The log is caught up with before each clip, so that a withdrawal counts from the next on.
         """
+        try:
+            return self._look_up(seq)
+        except LedgerCorruptError:
+            self._gate.close()  # a key may have been handed over since: once more, from the start
+            return self._look_up(seq)
+
+    def _look_up(self, seq: int) -> Entry | None:
         gate = self._gate
         with gate.log.snapshot():
             self._follower.follow(gate.log, lambda value: self._closed.visit(value, self.purpose))

@@ -209,18 +209,12 @@ class Redactor:
             source.check(path)
             store.check_source(source.url_hmac)
             return self._make(clip, source, store, plan, trust, progress)
-        except RedactError as error:
-            self._hold(clip, source, store, plan, error.reason)
-            raise
         except Exception as error:
-            self._hold(clip, source, store, plan, Reason.CRASHED)
-            raise fault(error) from error
-
-    def _hold(
-        self, clip: Clip | None, source: Origin, store: Store, plan: Plan | None, reason: Reason
-    ) -> None:
-        work = work_of(clip.sha256 if clip else None, self.policy, plan)
-        store.hold(work, self.policy.name, reason, source.sidecar, source.listing)
+            why = error if isinstance(error, RedactError) else fault(error)
+            work = work_of(clip.sha256 if clip else None, self.policy, plan)
+            held = store.hold(work, self.policy.name, why.reason, source.sidecar, source.listing)
+            why.record = held.rec
+            raise why from error
 
     def _make(
         self,

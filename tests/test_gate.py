@@ -233,7 +233,7 @@ def tampered(root: Path, *statements: str) -> None:
 
 
 TAMPERED = {
-    "an entry's bytes": "UPDATE entries SET bytes = replace(bytes, 'clean', 'dirty')",
+    "an entry's bytes": "UPDATE entries SET bytes = zeroblob(99)",
     "its output": f"UPDATE entries SET output = '{sha256(b'x').hexdigest()}'",
     "a node of the tree": "UPDATE nodes SET hash = zeroblob(32) WHERE place = 1 AND level = 0",
     "the checkpoint": "UPDATE meta SET value = replace(value, '2', '3') WHERE name = 'checkpoint'",

@@ -88,7 +88,7 @@ def _read(texts: Mapping[str, str], name: str, reader: Callable[[str], Any]) -> 
     try:
         return reader(text)
     except ValueError as error:
-        words = ", ".join(map(str, reader)) if isinstance(reader, EnumMeta) else ""  # type: ignore[var-annotated]
+        words = ", ".join(map(str, reader)) if isinstance(reader, EnumMeta) else ""
         known = f"it can be {words}" if words else str(error)
         raise CellError(f"{name} can't be taken: {known}") from None
 

@@ -50,7 +50,7 @@ def listing(source: Source, manifest: str, url_hmac: str | None) -> Listing:
         "licence_media": source.media_licence or UNKNOWN,
         "licence_ann": source.annotation_licence or UNKNOWN,
         "licence_set": source.dataset_terms,
-        "permitted": sorted(source.purposes),
+        "permitted": sorted(map(str, source.purposes)),
         "optout": [
             {"proto": proto, "answer": str(answer)}
             for proto, answer in zip(SIGNALS.values(), source.signals, strict=True)
@@ -63,7 +63,7 @@ def listing(source: Source, manifest: str, url_hmac: str | None) -> Listing:
 def unlisted(purposes: Sequence[Purpose]) -> Listing:
     """Of footage whose policy says that its sources are unlisted: a person answers for it."""
     rights = {"licence_media": UNKNOWN, "licence_ann": UNKNOWN, "optout": []}
-    return judged(Listing(rights={**rights, "permitted": sorted(purposes)}), ())
+    return judged(Listing(rights={**rights, "permitted": sorted(map(str, purposes))}), ())
 
 
 def judged(known: Listing, found: Sequence[Refusal]) -> Listing:
