@@ -52,7 +52,7 @@ def store(root, keys):
 
 
 def content(number: int) -> bytes:
-    return f"redacted {number}".encode() * 100
+    return f"redacted {number}".encode() * 9
 
 
 def listed(store: Store, **changed: str) -> Listing:
@@ -294,20 +294,17 @@ STEPS = [
 
 
 @pytest.mark.parametrize(("home", "name"), STEPS, ids=lambda value: str(value))
-@pytest.mark.parametrize(
-    "error",
-    [OSError("full"), LedgerCorruptError("bad"), KeyError("x"), MemoryError(), ValueError()],
-)
-def test_each_step_that_fails_is_a_no(store, root, monkeypatch, home, name, error):
+def test_each_step_that_fails_is_a_no(store, root, monkeypatch, home, name):
     path = publish(store)
     assert refusals(root, path) == set()
+    for error in (OSError(), LedgerCorruptError("bad"), KeyError("x"), MemoryError(), ValueError()):
 
-    def fail(*_arguments, **_named):
-        raise error
+        def fail(*_arguments, error=error, **_named):
+            raise error
 
-    monkeypatch.setattr(home, name, fail)
-    assert refusals(root, path) <= {Refusal.LEDGER, Refusal.UNREADABLE}
-    assert refusals(root, path)
+        with monkeypatch.context() as patch:
+            patch.setattr(home, name, fail)
+            assert refusals(root, path) in ({Refusal.LEDGER}, {Refusal.UNREADABLE}), error
 
 
 @given(st.dictionaries(st.sampled_from(["src", "rights", "law", "adm"]), st.none(), min_size=1))
