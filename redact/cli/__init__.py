@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from redact.errors import RedactError, printable
+from redact.errors import AdmissionError, RedactError, printable
 from redact.version import __version__
 
 JSON = "redact.json"
@@ -23,13 +23,16 @@ def say(text: str, *, err: bool = False) -> None:
 
 def of_error(error: RedactError) -> dict[str, Any]:
     """An error for machines."""
-    return {
+    value: dict[str, Any] = {
         "reason": str(error.reason),
         "error": error.what,
         "means": error.means,
         "todo": error.todo,
         "exit_code": error.exit_code,
     }
+    if isinstance(error, AdmissionError) and error.refusals:
+        value["refusals"] = [str(one) for one in error.refusals]
+    return value
 
 
 class Commands(click.Group):
