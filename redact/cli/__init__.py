@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from importlib import import_module
 from io import TextIOWrapper
 from typing import Any
 
@@ -35,8 +36,28 @@ def of_error(error: RedactError) -> dict[str, Any]:
     return value
 
 
+json_option = click.option("--json", "as_json", is_flag=True, help="Results as JSON on stdout.")
+
+MODULES = {
+    **dict.fromkeys(("run", "plan", "apply"), "clips"),
+    "admit": "admit",
+    "check": "check",
+    "ledger": "withdraw",  # which adds its command to those in ledger.py
+    **dict.fromkeys(("models", "doctor"), "models"),
+}
+"""The module of each command, imported when it is asked for: who audits a ledger has no models."""
+
+
 class Commands(click.Group):
     """Turns a RedactError into one clear message on stderr and its exit code."""
+
+    def list_commands(self, context: click.Context) -> list[str]:  # noqa: ARG002
+        return sorted(MODULES)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name in MODULES:
+            import_module(f"redact.cli.{MODULES[name]}")
+        return super().get_command(context, name)
 
     def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
         context.meta[JSON] = "--json" in args
@@ -69,8 +90,3 @@ def main() -> None:
     7 something can still be seen or heard; 8 may not be used (withdrawn, or not allowed for the
     purpose); 1 clips failed in several ways.
     """
-
-
-from redact.cli import admit, check, clips, ledger, models, withdraw  # noqa: E402  # they register their commands
-
-__all__ = ["admit", "check", "clips", "ledger", "main", "models", "withdraw"]
