@@ -67,6 +67,6 @@ def main() -> None:
     """
 
 
-from redact.cli import check, clips, ledger, models  # noqa: E402  # they register their commands
+from redact.cli import bench, check, clips, ledger, models  # noqa: E402  # they register their commands
 
-__all__ = ["check", "clips", "ledger", "main", "models"]
+__all__ = ["bench", "check", "clips", "ledger", "main", "models"]
