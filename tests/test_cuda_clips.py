@@ -62,17 +62,17 @@ def clip_of(folder, suffix=".mp4", **how):
     return make_clip(folder / f"clip{suffix}", Picture(**how), [Voice(seconds=0.9)])
 
 
-def face_detector():
+def face_detector(device="cpu"):
     return FaceDetector(
         bright_spots(log_height=2.2, log_width=2.2), label="spots", min_score=0.6, long_side=160,
-        threads=1,
+        threads=1, device=device,
     )  # fmt: skip
 
 
-def pipelines(gpu, *, strict=False):
+def pipelines(gpu, *, strict=False, device="cpu"):
     """The same pipeline on the CPU, and with its frames on the GPU."""
     on_cpu = made_of(face_detector(), policy=POLICY)
-    on_the_gpu = made_of(face_detector(), policy=POLICY)
+    on_the_gpu = made_of(face_detector(device), policy=POLICY)
     on_the_gpu.detectors = on_the_gpu.detectors.moved_to(gpu)
     on_the_gpu._strict = strict
     return on_cpu, on_the_gpu

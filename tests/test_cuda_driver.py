@@ -1,5 +1,6 @@
 """Opening a GPU, its memory, and the compiled kernels: over a stand-in for the driver."""
 
+import ctypes
 import gc
 import os
 import shutil
@@ -121,6 +122,18 @@ def test_no_driver_no_gpu_an_old_one_and_one_too_many(kernels, monkeypatch):
         opened(kernels, version=12040)
     assert "Update the driver" in str(raised.value)
     assert opened(kernels).name == "stand-in, no GPU"
+
+
+def test_a_machine_without_a_driver_says_so():
+    pytest.importorskip("cuda.bindings", reason="needs cuda-core (the extra gpu)")
+    try:
+        ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        with pytest.raises(DetectorError, match=r"there is no NVIDIA driver") as raised:
+            Gpu()
+        assert "--device cpu" in str(raised.value)
+    else:
+        pytest.skip("this machine has an NVIDIA driver")
 
 
 def test_two_gpus_of_different_kinds_get_kernels_of_their_own(kernels, monkeypatch, tmp_path):

@@ -120,7 +120,11 @@ class Gpu:
         self._open(cache)
 
     def _open(self, cache: Path | None) -> None:
-        if int(self._driver.cuInit(0)[0]) != 0:
+        try:
+            started = int(self._driver.cuInit(0)[0]) == 0
+        except RuntimeError as error:  # the bindings look for the driver with their first call
+            raise _none("there is no NVIDIA driver (libcuda.so.1)") from error
+        if not started:
             raise _none("the NVIDIA driver does not start")
         self.driver_version = _version(self._call("cuDriverGetVersion"))
         count = int(self._call("cuDeviceGetCount"))

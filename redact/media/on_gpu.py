@@ -39,7 +39,7 @@ _DEPTHS = {
     "mpeg4": (8,),
 }
 """What NVDEC decodes, of 4:2:0, on every GPU from compute capability 7.5 on; AV1 on some."""
-_AV1 = frozenset({(8, 6), (8, 7), (8, 9), (10, 0), (10, 3), (12, 0), (12, 1)})
+AV1 = frozenset({(8, 6), (8, 7), (8, 9), (10, 0), (10, 3), (12, 0), (12, 1)})
 """Compute capabilities of the GPUs that decode AV1; A100, H100 and H200 do not."""
 _420 = frozenset({"yuv420p", "yuvj420p", "nv12", "yuv420p10le", "yuv420p12le", "p010le"})
 
@@ -55,7 +55,7 @@ def why_not_decoded(clip: Clip, gpu: Gpu) -> str:
         return f"NVDEC does not decode {stream.codec} of {stream.depth} bits"
     if stream.pixel_format not in _420:
         return f"NVDEC does not decode {stream.pixel_format} everywhere, only 4:2:0"
-    if stream.codec == "av1" and gpu.capability not in _AV1:
+    if stream.codec == "av1" and gpu.capability not in AV1:
         return f"{gpu.name} does not decode AV1"
     return ""
 
