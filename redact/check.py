@@ -117,7 +117,7 @@ def check(
     scanned = 0
     if clip.picture is not None:
         tracks, scanned = _look_again(clip, plan, expected, detectors, policy, stages, progress)
-    spans, listened = _listen_again(source, clip, plan, detectors.names)
+    spans, listened = _listen_again(source, clip, plan, detectors.names, policy)
     return Verdict(tracks=tracks, spans=spans, frames_scanned=scanned, sound_us_scanned=listened)
 
 
@@ -215,7 +215,7 @@ class Covered:
 
 
 def _listen_again(
-    source: Clip, clip: Clip, plan: Plan, detector: NameDetector
+    source: Clip, clip: Clip, plan: Plan, detector: NameDetector, policy: Policy
 ) -> tuple[tuple[Span, ...], int]:
     """The recogniser on the sound around every removed span, with other settings."""
     found: list[Span] = []
@@ -228,7 +228,7 @@ def _listen_again(
                 listened += len(window.samples) * 1_000_000 // window.rate
                 heard = detector.listen(window.samples, again=True, language=plan.looked.language)
                 # The first look understood it all: what this one does not is removed.
-                for one in to_remove(heard):
+                for one in to_remove(heard, policy):
                     span = span_of(one, window, before.index, detector.name)
                     found += [] if _removed(span, cuts) else [span]
     return tuple(found), listened

@@ -78,6 +78,9 @@ class Names:
             covered=self.covered,
         )
 
+    def listen_together(self, ears):
+        return [self.listen(samples) for samples in ears]
+
 
 def nobody():
     return Faces(where=())

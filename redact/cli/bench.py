@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from redact.cli import main, say
-from redact.cli.clips import json_option
+from redact.bench import measured
+from redact.cli import json_option, main, say
 from redact.errors import UsageError
 
 
@@ -50,8 +50,6 @@ def bench(
     In frames a second, in years of video a day, and as how many such machines 80 years a day take.
     Progress goes to stderr.
     """
-    from redact.bench import measured
-
     result = measured(
         device,
         at_once=_counts(clips),

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from redact import plan as plans
 from redact.batch import Inputs, Totals, expand, run_all
-from redact.cli import main, of_error, say
+from redact.cli import json_option, main, of_error, say
 from redact.errors import printable
 from redact.media.source import shown
 from redact.policy import NAMED, Policy
@@ -46,13 +46,17 @@ strict_option = click.option(
     is_flag=True,
     help="With --device cuda: hold a clip of which the CPU would have to do a part.",
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="Results as JSON on stdout.")
 input_argument = click.argument("source", metavar="INPUT", type=click.Path(path_type=Path))
 
 
 @main.command()
 @click.argument("inputs", metavar="INPUT...", nargs=-1, required=True)
 @store_option
+@click.option(
+    "--ledger",
+    metavar="URL",
+    help="Where a new store's ledger is kept: postgresql://USER@HOST/DATABASE. A file, if none.",
+)
 @policy_option
 @device_option
 @strict_option
@@ -65,6 +69,7 @@ def run(
     context: click.Context,
     inputs: tuple[str, ...],
     store: Path,
+    ledger: str | None,
     policy: str,
     device: str,
     strict: bool,
@@ -80,7 +85,7 @@ def run(
     """
     chosen = Policy.load(policy)
     found = expand(inputs, leave=store)
-    with Bar(found) as bar, Store(store) as opened:
+    with Bar(found) as bar, Store(store, ledger=ledger) as opened:
         totals = Totals()
         for result in run_all(
             found.paths,

@@ -17,6 +17,7 @@ from redact.detectors.on_gpu import placed
 from redact.errors import DetectorError
 from redact.plan import Model
 from redact.policy import Policy
+from redact.types import Kind
 from redact.weights import Opened, open_model
 
 
@@ -52,8 +53,16 @@ class Detectors:
 
         face, speech, text = opened("faces"), opened(policy.names.model), opened("names")
         voice = opened("voice-activity")  # faster-whisper opens it; its digest is checked here
+        second = opened(_second_slot(policy)) if policy.names.caution != "low" else None
         names = NameDetector(
-            speech.folder, text.folder, label=speech.label, threads=threads, device=device
+            speech.folder,
+            text.folder,
+            label=speech.label,
+            threads=threads,
+            device=device,
+            second=second.folder if second else None,
+            caution=policy.names.caution,
+            also=frozenset(map(Kind, policy.names.also)),
         )
         first, quick = _first_look(face, policy, device, threads)
         made = cls(
@@ -64,7 +73,8 @@ class Detectors:
             models=(
                 *_faces_records(first, face, policy),
                 _record("voice-activity", voice, 0),
-                _record(policy.names.model, speech, 0),
+                _record(speech.model.slot, speech, 0),
+                *([_record(second.model.slot, second, 0)] if second else []),
                 _record("names", text, 0),
             ),
         )
@@ -101,6 +111,11 @@ def _device(asked: str) -> tuple[str, Gpu | None, tuple[str, ...]]:
         if asked != "auto":
             raise
         return "cpu", None, (f"Done on the CPU: {error.what}",)
+
+
+def _second_slot(policy: Policy) -> str:
+    """The recogniser that is asked where the policy's one is unsure."""
+    return "speech" if policy.names.model == "speech-small" else "speech-small"
 
 
 def _resolve(device: str) -> str:
