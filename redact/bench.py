@@ -13,7 +13,7 @@ import statistics
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -34,8 +34,8 @@ from redact.pipeline import Pipeline, regions_of
 from redact.plan import Looked, Plan, Region
 from redact.policy import Policy
 from redact.remove import Cover
-from redact.stages import Stages
-from redact.types import Box, Kind
+from redact.stages import Kept, Stages
+from redact.types import Box, Frame, Kind
 from redact.version import __version__
 
 RATE = 30
@@ -44,6 +44,10 @@ YEARS = 80
 """Of footage, a day: what has to be got through."""
 PATCH = 0.05
 """Share of each picture that is covered, besides what is found in it."""
+
+KEPT = 32
+"""One clip's frames stay on the GPU between the passes if they take at most 1 / KEPT of what is
+free: many clips are worked on at once."""
 
 Say = Callable[[str], None]
 
@@ -144,14 +148,18 @@ def _decode(pipeline: Pipeline, clip: Clip, _target: Path) -> list[str]:
 def _tensors(pipeline: Pipeline, clip: Clip, _target: Path) -> list[str]:
     """Look, plan, and cover; the frames are dropped where a training job would take them."""
     gpu, stages, policy = pipeline.detectors.gpu, Stages(pipeline.detectors.gpu), pipeline.policy
-    seen = look(pipeline, clip, stages)
-    cover = Cover(_plan(clip, seen, policy), policy)
-    if gpu is not None and stages.decodes(clip):
+    kept = Kept(gpu.free_bytes() // KEPT if gpu else 0)
+    seen = look(pipeline, clip, lambda clip: kept.watch(stages.frames(clip)))
+    cover, frames = Cover(_plan(clip, seen, policy), policy), kept.take()
+    if gpu is None or not stages.decodes(clip):
+        for frame in stages.frames(clip):
+            cover.change(frame)
+    elif frames is None:
         for _ in covered_on_gpu(clip, gpu, lambda frames: cover.on_gpu(gpu, frames)):
             pass
     else:
-        for frame in stages.frames(clip):
-            cover.change(frame)
+        cover.on_gpu(gpu, frames)
+        gpu.wait()
     return stages.notes
 
 
@@ -162,7 +170,7 @@ def _files(pipeline: Pipeline, clip: Clip, target: Path) -> list[str]:
     return list(made_.notes)
 
 
-def look(pipeline: Pipeline, clip: Clip, stages: Stages) -> Seen:
+def look(pipeline: Pipeline, clip: Clip, source: Callable[[Clip], Iterator[Frame]]) -> Seen:
     """The first look of a run."""
     assert clip.picture is not None
     detectors, rotation = pipeline.detectors, clip.picture.rotation
@@ -173,7 +181,7 @@ def look(pipeline: Pipeline, clip: Clip, stages: Stages) -> Seen:
         Schedule(looks_per_second=pipeline.policy.faces.looks_per_second),
         _quiet,
         quick=quick and upright(quick, rotation),
-        source=stages.frames,
+        source=source,
     )
 
 

@@ -18,8 +18,9 @@ import numpy as np
 from av.codec.hwaccel import HWAccel
 
 from redact.cuda.dlpack import Borrowed, borrowed
-from redact.cuda.driver import Gpu, Pinned
+from redact.cuda.driver import Gpu
 from redact.cuda.kernels import with_small_pictures
+from redact.cuda.memory import Pinned
 from redact.cuda.surfaces import FrameOnGpu, semi_planar
 from redact.errors import InputError
 from redact.media.decode import facts, pictures
