@@ -88,16 +88,16 @@ def covered_pictures(clip: Clip, gpu: Gpu, cover: Covering) -> Iterator[tuple[Fr
 
     While the CPU encodes one chunk, the next one is decoded and copied.
     """
-    waiting: list[tuple[FrameOnGpu, Any, Pinned]] = []
+    waiting: list[tuple[FrameOnGpu, _Described, Pinned]] = []
     for chunk in _chunks(clip, gpu):
         cover([frame for frame, _ in chunk])
         copies = [(frame, picture, _copied(gpu, frame)) for frame, picture in chunk]
         for frame, picture, pinned in waiting:
-            yield _planar(frame, pinned), _Described(clip, picture)
+            yield _planar(frame, pinned), picture
         gpu.wait()
         waiting = copies
     for frame, picture, pinned in waiting:
-        yield _planar(frame, pinned), _Described(clip, picture)
+        yield _planar(frame, pinned), picture
 
 
 def covered_on_gpu(clip: Clip, gpu: Gpu, cover: Covering) -> Iterator[FrameOnGpu]:
@@ -109,28 +109,46 @@ def covered_on_gpu(clip: Clip, gpu: Gpu, cover: Covering) -> Iterator[FrameOnGpu
         yield from frames
 
 
-class _Described:
-    """A picture on the GPU, described as the CPU's decoder would: by its format on the host."""
-
-    def __init__(self, clip: Clip, picture: Any) -> None:
-        assert clip.picture is not None
-        self._picture = picture
-        self.format = _Format(clip.picture.pixel_format)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._picture, name)
-
-
 @dataclass(frozen=True, slots=True)
 class _Format:
     name: str
 
 
-def _chunks(clip: Clip, gpu: Gpu) -> Iterator[list[tuple[FrameOnGpu, Any]]]:
-    made = partial(_frame, gpu)
-    shown = pictures(clip, hardware=_hardware(gpu), made=made)
-    while chunk := list(islice(shown, CHUNK)):
-        yield [(frame, picture) for frame, picture in chunk if isinstance(frame, FrameOnGpu)]
+@dataclass(frozen=True, slots=True)
+class _Described:
+    """What the encoder asks of PyAV's frame, without its surface: the decoder has few of them."""
+
+    format: _Format  # on the host
+    duration: int | None
+    color_range: int
+    colorspace: int
+    color_primaries: int
+    color_trc: int
+    side_data: Any  # of the clip's first frame: HDR metadata
+
+
+def _described(clip: Clip, picture: Any, index: int) -> _Described:
+    assert clip.picture is not None
+    return _Described(
+        format=_Format(clip.picture.pixel_format),
+        duration=picture.duration,
+        color_range=picture.color_range,
+        colorspace=picture.colorspace,
+        color_primaries=picture.color_primaries,
+        color_trc=picture.color_trc,
+        side_data=picture.side_data if index == 0 else (),
+    )
+
+
+def _chunks(clip: Clip, gpu: Gpu) -> Iterator[list[tuple[FrameOnGpu, _Described]]]:
+    shown = pictures(clip, hardware=_hardware(gpu), made=partial(_frame, gpu))
+    described = (
+        (frame, _described(clip, picture, frame.index))
+        for frame, picture in shown
+        if isinstance(frame, FrameOnGpu)
+    )
+    while chunk := list(islice(described, CHUNK)):
+        yield chunk
 
 
 def _hardware(gpu: Gpu) -> Any:
