@@ -39,6 +39,7 @@ def of_error(error: RedactError) -> dict[str, Any]:
 json_option = click.option("--json", "as_json", is_flag=True, help="Results as JSON on stdout.")
 
 MODULES = {
+    "bench": "bench",
     **dict.fromkeys(("run", "plan", "apply"), "clips"),
     "admit": "admit",
     "check": "check",

@@ -14,6 +14,7 @@ from redact.detectors.faces import FaceDetector
 from redact.detectors.insightface_pack import InsightFacePack
 from redact.detectors.names import NameDetector
 from redact.detectors.on_gpu import placed
+from redact.errors import DetectorError
 from redact.plan import Model
 from redact.policy import Policy
 from redact.types import Kind
@@ -45,9 +46,7 @@ class Detectors:
         UsageError for one whose licence does not allow the policy's purpose.
         """
 
-        device, gpu = _resolve(device), None
-        if device == "cuda":
-            gpu = open_gpu()
+        device, gpu, said = _device(device)
 
         def opened(slot: str) -> Opened:
             return open_model(slot, purpose=policy.purpose, accept_licences=policy.accept_licences)
@@ -79,7 +78,7 @@ class Detectors:
                 _record("names", text, 0),
             ),
         )
-        return made if gpu is None else made.moved_to(gpu)
+        return replace(made, on_cpu=said) if gpu is None else made.moved_to(gpu)
 
     def moved_to(self, gpu: Gpu) -> Detectors:
         """The same, for frames that are on the GPU; names are not a matter of frames."""
@@ -99,6 +98,19 @@ class Detectors:
 def open_gpu() -> Gpu:
     """The GPU that CUDA_VISIBLE_DEVICES puts first. Raises DetectorError where there is none."""
     return Gpu()
+
+
+def _device(asked: str) -> tuple[str, Gpu | None, tuple[str, ...]]:
+    """Where to run, the GPU that is there, and what the user should know of one that does not."""
+    device = _resolve(asked)
+    if device != "cuda":
+        return device, None, ()
+    try:
+        return device, open_gpu(), ()
+    except DetectorError as error:
+        if asked != "auto":
+            raise
+        return "cpu", None, (f"Done on the CPU: {error.what}",)
 
 
 def _second_slot(policy: Policy) -> str:
