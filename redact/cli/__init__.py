@@ -67,6 +67,6 @@ def main() -> None:
     """
 
 
-from redact.cli import check, clips, ledger, models  # noqa: E402  # they register their commands
+from redact.cli import check, clips, evaluate, ledger, models  # noqa: E402  # they register their commands
 
-__all__ = ["check", "clips", "ledger", "main", "models"]
+__all__ = ["check", "clips", "evaluate", "ledger", "main", "models"]

@@ -10,7 +10,7 @@ from hashlib import sha256
 import numpy as np
 from numpy.typing import NDArray
 
-from redact.detectors.runtime import Network, free_shape, letterbox, shrunk
+from redact.detectors.runtime import Network, Remembering, free_shape, letterbox, shrunk
 from redact.errors import DetectorError
 from redact.types import Box, Detection, Frame, Kind
 
@@ -79,7 +79,7 @@ class FaceDetector:
         self._min_score = min_score
         self._looks = [_Look(long_side)]
         self._looks += [look for look in EXTRA_LOOKS if look.long_side < long_side]
-        self._network = Network(
+        self._network: Network | Remembering = Network(
             free_shape(model, name=self.name), name=self.name, threads=threads, device=device
         )
 
@@ -93,6 +93,18 @@ class FaceDetector:
         other = copy(self)
         other._looks = [_Look(round(self._looks[0].long_side * QUICK))]
         return other
+
+    def at(self, min_scores: Sequence[float]) -> list[FaceDetector]:
+        """
+        The same detector at several thresholds, for measuring them.
+
+        The network runs once for what all of them are shown in turn.
+        """
+        once = Remembering(self._network)
+        others = [copy(self) for _ in min_scores]
+        for other, min_score in zip(others, min_scores, strict=True):
+            other._network, other._min_score = once, min_score
+        return others
 
     def detect(self, frames: Sequence[Frame]) -> list[list[Detection]]:
         """

@@ -63,6 +63,12 @@ class Detectors:
         )
 
 
+def first_faces(policy: Policy, *, device: str = "auto", threads: int = 0) -> FaceDetector:
+    """The default model for faces alone, as the first look has it: to measure thresholds with."""
+    model = open_model("faces", purpose=policy.purpose, accept_licences=policy.accept_licences)
+    return _faces(model, policy, policy.faces.long_side, _resolve(device), threads)
+
+
 def _resolve(device: str) -> str:
     """Where "auto" runs: on the GPU, if there is one and onnxruntime can use it."""
     if device != "auto":
