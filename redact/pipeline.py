@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from redact.check import Verdict, check, inspect
+from redact.check import Verdict, check, inspect, second_look
 from redact.detectors.opened import Detectors
 from redact.detectors.upright import upright
 from redact.errors import InputError, ResidualError, UsageError
@@ -56,6 +56,10 @@ class Pipeline:
 
     def plan(self, clip: Clip, progress: Progress) -> Plan:
         """What has to go from the clip. Reads only."""
+        return self._find(clip, progress)[0]
+
+    def _find(self, clip: Clip, progress: Progress) -> tuple[Plan, Seen | None]:
+        """The plan; and what a second look found, at the frames of a picture that shows nothing."""
         policy = self.policy
         seen = Seen(tracks=(), frames=0, frames_scanned=0)
         if clip.picture is not None:
@@ -69,9 +73,10 @@ class Pipeline:
                 schedule,
                 _part(progress, 0.0, share),
                 quick=quick and upright(quick, clip.picture.rotation),
+                again=second_look(clip, self.detectors, policy),
             )
         heard = listen(clip, self.detectors.names, policy, _part(progress, 0.7, 1.0))
-        return Plan(
+        plan = Plan(
             source=clip.sha256,
             policy=policy.sha256,
             engine=ENGINE,
@@ -83,6 +88,7 @@ class Pipeline:
             cuts=self._cuts(heard.spans),
             strip={str(kind): count for kind, count in sorted(clip.found.items())},
         )
+        return plan, seen.again
 
     def make(
         self, clip: Clip, target: Path, plan: Plan | None, trust: bool, progress: Progress
@@ -97,8 +103,8 @@ class Pipeline:
         """
         try:
             if plan is None:
-                looked = self.plan(clip, _part(progress, 0.0, 0.5))
-                made = self._until_clean(clip, target, looked, _part(progress, 0.5, 1.0))
+                looked, again = self._find(clip, _part(progress, 0.0, 0.5))
+                made = self._until_clean(clip, target, looked, again, _part(progress, 0.5, 1.0))
             else:
                 made = self._as_planned(clip, target, plan, trust, progress)
             _check_unchanged(clip)
@@ -127,9 +133,11 @@ class Pipeline:
             )
         return Made(clip=clip, plan=plan, rounds=1, verdict=verdict)
 
-    def _until_clean(self, clip: Clip, target: Path, plan: Plan, progress: Progress) -> Made:
+    def _until_clean(
+        self, clip: Clip, target: Path, plan: Plan, again: Seen | None, progress: Progress
+    ) -> Made:
         for round_ in range(1, self.policy.check.rounds + 2):
-            verdict = self._once(clip, target, plan, progress)
+            verdict = self._once(clip, target, plan, progress, again)
             if verdict.clean:
                 return Made(clip=clip, plan=plan, rounds=round_, verdict=verdict)
             plan = replace(
@@ -144,7 +152,14 @@ class Pipeline:
             reason=verdict.reason,
         )
 
-    def _once(self, clip: Clip, target: Path, plan: Plan, progress: Progress) -> Verdict:
+    def _once(
+        self,
+        clip: Clip,
+        target: Path,
+        plan: Plan,
+        progress: Progress,
+        again: Seen | None = None,
+    ) -> Verdict:
         """Render the plan, and look at what came out."""
         cover = Cover(plan, self.policy)
         covers = any(region.boxes for region in plan.regions)
@@ -158,7 +173,7 @@ class Pipeline:
         )
         expected = cover.expected if cover.expected.times else None
         rest = _part(progress, 0.6, 1.0)
-        return check(target, clip, plan, expected, self.detectors, self.policy, rest)
+        return check(target, clip, plan, expected, self.detectors, self.policy, rest, again)
 
     def _cuts(self, spans: tuple[Span, ...]) -> tuple[Cut, ...]:
         return tuple(

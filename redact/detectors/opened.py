@@ -25,6 +25,8 @@ class Detectors:
     """Less of the same, for every second look; None: each look is thorough."""
     pictures_again: PictureDetector
     """For the second look: the default models at another size."""
+    pictures_again_quick: PictureDetector | None = None
+    """Less of the same, as in the first look."""
     names: NameDetector
     models: tuple[Model, ...]
     """What plan and ledger record of them."""
@@ -49,10 +51,12 @@ class Detectors:
             speech.folder, text.folder, label=speech.label, threads=threads, device=device
         )
         first, quick = _first_look(face, policy, device, threads)
+        again = _faces(face, policy, policy.check.long_side, device, threads)
         return cls(
             pictures=first,
             pictures_quick=quick,
-            pictures_again=_faces(face, policy, policy.check.long_side, device, threads),
+            pictures_again=again,
+            pictures_again_quick=again.quick(),
             names=names,
             models=(
                 *_faces_records(first, face, policy),

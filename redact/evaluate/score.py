@@ -206,7 +206,7 @@ def _tracks(found: Mapping[int, Sequence[tuple[Label, bool]]], rate: float) -> S
 def _linked(found: Mapping[int, Sequence[Detection]], rate: float) -> list[Chain]:
     looked = sorted(found)
     end = looked[-1] + 1 if looked else 0
-    return chained(found, Scene(0, end, looked, rate, Box(0, 0, 1, 1)))
+    return chained(found, Scene(0, end, looked, rate, Box(0, 0, 1, 1), looked))
 
 
 def hear(
