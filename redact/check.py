@@ -205,9 +205,9 @@ def _look_again(
 
 def _compare(frame: Frame, expected: Expected) -> None:
     time = frame.pts * frame.time_base
-    if frame.index >= len(expected.times):
-        raise _changed(f"more than {len(expected.times)} frames")
-    if abs(time - expected.times[frame.index]) > TIME_TOLERANCE:
+    if frame.index >= len(expected.pts):
+        raise _changed(f"more than {len(expected.pts)} frames")
+    if abs(time - expected.pts[frame.index] * expected.time_base) > TIME_TOLERANCE:
         raise _changed(f"frame {frame.index} at {float(time):.4f} s")
     wanted = expected.thumbnails.get(frame.index)
     if wanted is not None:

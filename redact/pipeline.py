@@ -171,7 +171,7 @@ class Pipeline:
             sound=sound_edits(plan, clip),
             progress=_part(progress, 0.0, 0.6),
         )
-        expected = cover.expected if cover.expected.times else None
+        expected = cover.expected if cover.expected.pts else None
         rest = _part(progress, 0.6, 1.0)
         return check(target, clip, plan, expected, self.detectors, self.policy, rest, again)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -29,7 +30,8 @@ SHRINK = 8
 class Expected:
     """What the output has to show: every frame's time, and some frames as small grey pictures."""
 
-    times: list[Fraction] = field(default_factory=list)
+    pts: array[int] = field(default_factory=lambda: array("q"))  # 8 bytes a frame
+    time_base: Fraction = Fraction(1)
     thumbnails: dict[int, NDArray[np.float32]] = field(default_factory=dict)
 
 
@@ -51,23 +53,31 @@ class Cover:
 
     def __init__(self, plan: Plan, policy: Policy) -> None:
         self._every = max(1, plan.looked.frames // SAMPLES)
-        self._by_frame: dict[int, list[Patch]] = defaultdict(list)
-        for region in plan.regions:
-            for index, box in enumerate(region.boxes, region.first):
-                self._by_frame[index].append((box, *how_to_cover(region, policy)))
+        self._policy = policy
+        self._coming = sorted(plan.regions, key=lambda one: one.first, reverse=True)
+        self._here: list[Region] = []  # that cover the frame that came last
         self.expected = Expected()
 
     def __call__(self, frame: Frame) -> bool:
         """Changes the frame's planes in place; says whether it did."""
-        regions = self._by_frame.get(frame.index, [])
+        regions = self._regions(frame.index)
         cover_all(frame, regions)
         if frame.alpha is not None:
             for box, *_ in regions:
                 frame.alpha[box.y0 : box.y1, box.x0 : box.x1] = (1 << frame.depth) - 1
-        self.expected.times.append(frame.pts * frame.time_base)
+        self.expected.pts.append(frame.pts)
+        self.expected.time_base = frame.time_base
         if frame.index % self._every == 0:
             self.expected.thumbnails[frame.index] = thumbnail(frame)
         return bool(regions)
+
+    def _regions(self, index: int) -> list[Patch]:
+        while self._coming and self._coming[-1].first <= index:
+            self._here.append(self._coming.pop())
+        self._here = [one for one in self._here if index <= one.last]
+        return [
+            (one.boxes[index - one.first], *how_to_cover(one, self._policy)) for one in self._here
+        ]
 
 
 SoundEdit = Callable[[NDArray[np.float32], Fraction], None]
