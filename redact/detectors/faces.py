@@ -80,11 +80,16 @@ class FaceDetector:
     ) -> None:
         self.name = f"{label}@{sha256(model).hexdigest()[:16]}"
         self._min_score = min_score
-        self._looks = [_Look(long_side)]
-        self._looks += [look for look in EXTRA_LOOKS if look.long_side < long_side]
+        self._looks = _looks(long_side)
         self._network: Network | Remembering = Network(
             free_shape(model, name=self.name), name=self.name, threads=threads, device=device
         )
+
+    def at_size(self, long_side: int) -> FaceDetector:
+        """The same network, with looks of another size."""
+        other = copy(self)
+        other._looks = _looks(long_side)
+        return other
 
     def quick(self) -> FaceDetector:
         """
@@ -159,6 +164,10 @@ class FaceDetector:
                 box = Box.covering(x0, y0, x1, y1)
                 found.append(Detection(Kind.FACE, box, min(score, 1.0), self.name))
         return found
+
+
+def _looks(long_side: int) -> list[_Look]:
+    return [_Look(long_side), *(look for look in EXTRA_LOOKS if look.long_side < long_side)]
 
 
 def _pictures(

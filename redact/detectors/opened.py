@@ -50,8 +50,9 @@ class Detectors:
         names = NameDetector(
             speech.folder, text.folder, label=speech.label, threads=threads, device=device
         )
-        first, quick = _first_look(face, policy, device, threads)
-        again = _faces(face, policy, policy.check.long_side, device, threads)
+        own = _faces(face, policy, policy.faces.long_side, device, threads)
+        first, quick = _first_look(own, policy, device)
+        again = own.at_size(policy.check.long_side)
         return cls(
             pictures=first,
             pictures_quick=quick,
@@ -108,12 +109,11 @@ def _faces(
 
 
 def _first_look(
-    model: Opened, policy: Policy, device: str, threads: int
+    own: FaceDetector, policy: Policy, device: str
 ) -> tuple[PictureDetector, PictureDetector | None]:
     """The detector of the first look, and a quick one for every second frame if there is one."""
     faces = policy.faces
     if not faces.insightface_pack:
-        own = _faces(model, policy, faces.long_side, device, threads)
         return own, own.quick()
     pack = InsightFacePack(
         Path(faces.insightface_pack),

@@ -27,7 +27,7 @@ ACCEPTED = 0.6
 GALLERY = 3
 """Pictures of each person that an attacker has, the others are asked for."""
 
-MOST = 40
+MOST = 16
 """Pictures of one recording at most, evenly over its length."""
 
 SMALLEST = 48
