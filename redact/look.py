@@ -65,12 +65,14 @@ def look_at_picture(
     *,
     quick: PictureDetector | None = None,
     again: Looker | None = None,
+    source: Callable[[Clip], Iterator[Frame]] = frames,
 ) -> Seen:
     """
     All that is found in a clip's picture, as tracks through its frames; `quick` as for a Looker.
 
     `again` takes the frames too, for as long as nothing is found: where nothing is, the picture is
-    copied as it is, and a second look at these frames is one at the copy's.
+    copied as it is, and a second look at these frames is one at the copy's. `source` decodes the
+    clip.
 
     Raises InputError where the picture does not decode, DetectorError where the detector could
     not look.
@@ -78,7 +80,7 @@ def look_at_picture(
     assert clip.picture is not None
     looker = Looker(detector, schedule, quick=quick)
     expected = max(clip.picture.frames, 1)
-    for frame in ahead(frames(clip)):
+    for frame in ahead(source(clip)):
         looker.take(frame)
         if again is not None and not looker.found:
             again.take(frame)

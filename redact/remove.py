@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import partial
@@ -13,9 +13,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from redact.cuda.driver import Gpu
+from redact.cuda.kernels import thumbnails
+from redact.cuda.surfaces import FrameOnGpu
 from redact.media.probe import Clip
 from redact.methods import Patch, cover_all
 from redact.methods.audio import remove
+from redact.methods.cuda import cover_frames
 from redact.plan import Plan, Region
 from redact.policy import Policy
 from redact.types import Frame
@@ -38,6 +42,10 @@ class Expected:
 def thumbnail(frame: Frame) -> NDArray[np.float32]:
     """The first plane, averaged over SHRINK x SHRINK pixels, in levels of 8 bits."""
     height, width = -(-frame.height // SHRINK), -(-frame.width // SHRINK)
+    if isinstance(frame, FrameOnGpu):
+        surface = frame.surface
+        (averages,) = thumbnails(surface.gpu, surface.planes[:1], width, height)
+        return np.asarray(averages / np.float32(2 ** (frame.depth - 8)), np.float32)
     small = cv2.resize(frame.planes[0], (width, height), interpolation=cv2.INTER_AREA)
     levels: NDArray[np.float32] = small.astype(np.float32) / 2 ** (frame.depth - 8)
     return levels
@@ -53,31 +61,40 @@ class Cover:
 
     def __init__(self, plan: Plan, policy: Policy) -> None:
         self._every = max(1, plan.looked.frames // SAMPLES)
-        self._policy = policy
-        self._coming = sorted(plan.regions, key=lambda one: one.first, reverse=True)
-        self._here: list[Region] = []  # that cover the frame that came last
+        self._by_frame: dict[int, list[Patch]] = defaultdict(list)
+        for region in plan.regions:
+            for index, box in enumerate(region.boxes, region.first):
+                self._by_frame[index].append((box, *how_to_cover(region, policy)))
         self.expected = Expected()
 
     def __call__(self, frame: Frame) -> bool:
         """Changes the frame's planes in place; says whether it did."""
-        regions = self._regions(frame.index)
+        self.change(frame)
+        return self.remember(frame)
+
+    def change(self, frame: Frame) -> None:
+        """Covers the frame, in place, on the host; `remember` has to be told of it."""
+        regions = self.patches(frame)
         cover_all(frame, regions)
         if frame.alpha is not None:
             for box, *_ in regions:
                 frame.alpha[box.y0 : box.y1, box.x0 : box.x1] = (1 << frame.depth) - 1
+
+    def patches(self, frame: Frame) -> list[Patch]:
+        """What the plan covers in the frame."""
+        return self._by_frame.get(frame.index, [])
+
+    def on_gpu(self, gpu: Gpu, frames: Sequence[FrameOnGpu]) -> None:
+        """Covers the frames, in place, on the GPU; `remember` has to be told of each."""
+        cover_frames(gpu, frames, [self.patches(frame) for frame in frames])
+
+    def remember(self, frame: Frame) -> bool:
+        """Note a covered frame's time, and of some what they look like; says whether it changed."""
         self.expected.pts.append(frame.pts)
         self.expected.time_base = frame.time_base
         if frame.index % self._every == 0:
             self.expected.thumbnails[frame.index] = thumbnail(frame)
-        return bool(regions)
-
-    def _regions(self, index: int) -> list[Patch]:
-        while self._coming and self._coming[-1].first <= index:
-            self._here.append(self._coming.pop())
-        self._here = [one for one in self._here if index <= one.last]
-        return [
-            (one.boxes[index - one.first], *how_to_cover(one, self._policy)) for one in self._here
-        ]
+        return frame.index in self._by_frame
 
 
 SoundEdit = Callable[[NDArray[np.float32], Fraction], None]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sys
 import time
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,8 @@ import click
 from tqdm import tqdm
 
 from redact import plan as plans
-from redact.batch import Inputs, exit_code, expand, run_all
-from redact.cli import main, of_error, say
+from redact.batch import Inputs, Totals, expand, run_all
+from redact.cli import json_option, main, of_error, say
 from redact.errors import printable
 from redact.media.source import shown
 from redact.policy import NAMED, Policy
@@ -38,17 +39,27 @@ device_option = click.option(
     type=click.Choice(["auto", "cpu", "cuda"]),
     default="auto",
     show_default=True,
-    help="Where the detectors run; cuda fails where there is no usable GPU.",
+    help="Where pictures are worked on; cuda fails where there is no usable GPU.",
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="Results as JSON on stdout.")
+strict_option = click.option(
+    "--strict",
+    is_flag=True,
+    help="With --device cuda: hold a clip of which the CPU would have to do a part.",
+)
 input_argument = click.argument("source", metavar="INPUT", type=click.Path(path_type=Path))
 
 
 @main.command()
 @click.argument("inputs", metavar="INPUT...", nargs=-1, required=True)
 @store_option
+@click.option(
+    "--ledger",
+    metavar="URL",
+    help="Where a new store's ledger is kept: postgresql://USER@HOST/DATABASE. A file, if none.",
+)
 @policy_option
 @device_option
+@strict_option
 @click.option(
     "--workers", type=click.IntRange(1, 1024), default=1, show_default=True, help="Clips at once."
 )
@@ -58,8 +69,10 @@ def run(
     context: click.Context,
     inputs: tuple[str, ...],
     store: Path,
+    ledger: str | None,
     policy: str,
     device: str,
+    strict: bool,
     workers: int,
     as_json: bool,
 ) -> None:
@@ -71,18 +84,24 @@ def run(
     clip and a last line with the totals.
     """
     chosen = Policy.load(policy)
-    found = expand(inputs)
-    with Bar(found) as bar, Store(store) as opened:
-        results = []
+    found = expand(inputs, leave=store)
+    with Bar(found) as bar, Store(store, ledger=ledger) as opened:
+        totals = Totals()
         for result in run_all(
-            found.paths, opened, chosen, device=device, workers=workers, watch=bar.watch
+            found.paths,
+            opened,
+            chosen,
+            device=device,
+            strict=strict,
+            workers=workers,
+            watch=bar.watch,
         ):
-            results.append(result)
+            totals.add(result)
             bar.done(result)
             bar.print(json.dumps(as_value(result)) if as_json else as_line(result))
-    totals = _totals(results, found, bar.seconds)
-    click.echo(json.dumps({"run": totals})) if as_json else _print_totals(totals, store)
-    context.exit(exit_code(results))
+    value = _totals(totals, found, bar.seconds)
+    click.echo(json.dumps({"run": value})) if as_json else _print_totals(value, store)
+    context.exit(totals.exit_code)
 
 
 @main.command()
@@ -135,6 +154,21 @@ def apply(
     say(json.dumps(as_value(result)) if as_json else as_line(result))
 
 
+class _Stderr:
+    """Where progress is shown; if nobody can read it any more, that is no fault of a clip."""
+
+    def write(self, text: str) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.write(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.flush()
+
+    def fileno(self) -> int:
+        return sys.stderr.fileno()
+
+
 class Bar:
     """Progress of a run on stderr: share of the bytes, × real time, time left."""
 
@@ -145,6 +179,7 @@ class Bar:
         self._start = time.monotonic()
         self._bar = tqdm(
             total=sum(self._sizes.values()),
+            file=_Stderr(),
             unit="B",
             unit_scale=True,
             bar_format="{percentage:3.0f}% |{bar}| {desc} left {remaining}",
@@ -189,7 +224,10 @@ class Share:
 
     def __init__(self, path: Path) -> None:
         self._bar = tqdm(
-            total=100, desc=shown(path), bar_format="{desc}: {percentage:3.0f}% |{bar}|"
+            total=100,
+            file=_Stderr(),
+            desc=shown(path),
+            bar_format="{desc}: {percentage:3.0f}% |{bar}|",
         )
 
     def __enter__(self) -> Share:
@@ -211,6 +249,7 @@ def as_value(result: Result) -> dict[str, Any]:
         "record": result.record,
         "removed": result.removed,
         "seconds": round(result.seconds, 3),
+        "notes": list(result.notes),
     }
     if result.error is not None:
         value |= of_error(result.error)
@@ -224,19 +263,17 @@ def as_line(result: Result) -> str:
         return f"{source}: held ({result.error.reason})\n  {result.error}"
     again = " (already there)" if result.status is Status.ALREADY else ""
     output = printable(result.output or "")
-    return f"{source} -> {output}{again}\n  removed: {words(result.removed)}"
+    lines = [f"{source} -> {output}{again}", f"removed: {words(result.removed)}", *result.notes]
+    return "\n  ".join(lines)
 
 
-def _totals(results: Iterable[Result], inputs: Inputs, seconds: float) -> dict[str, Any]:
-    results = list(results)
-    count = {str(status): sum(one.status is status for one in results) for status in Status}
-    footage = sum(one.seconds for one in results if one.status is Status.PUBLISHED)
+def _totals(totals: Totals, inputs: Inputs, seconds: float) -> dict[str, Any]:
     return {
-        **count,
+        **{str(status): totals.counts[status] for status in Status},
         "ignored": inputs.ignored,
-        "footage_seconds": round(footage, 3),
+        "footage_seconds": round(totals.footage, 3),
         "seconds": round(seconds, 3),
-        "times_real_time": round(footage / max(seconds, 1e-6), 3),
+        "times_real_time": round(totals.footage / max(seconds, 1e-6), 3),
     }
 
 

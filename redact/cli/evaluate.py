@@ -12,8 +12,8 @@ from typing import Any
 
 import click
 
-from redact.cli import main, say
-from redact.cli.clips import Share, device_option, json_option, policy_option
+from redact.cli import json_option, main, say
+from redact.cli.clips import Share, device_option, policy_option
 from redact.detectors.opened import first_faces
 from redact.errors import UsageError
 from redact.evaluate.page import page

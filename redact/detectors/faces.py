@@ -22,7 +22,7 @@ OVERLAP = 0.4
 
 
 @dataclass(frozen=True, slots=True)
-class _Look:
+class Look:
     """One way to show a picture to the network."""
 
     long_side: int
@@ -33,16 +33,16 @@ class _Look:
 
 EXTRA_LOOKS = (
     # Faces that fill much of the picture: the network sees no more than some 200 pixels at once.
-    _Look(256),
-    _Look(128, border=32, caution=0.1),
+    Look(256),
+    Look(128, border=32, caution=0.1),
     # A camera, or a person, that lies on a side. With less caution, these find upright faces
     # as boxes that lie down, and pull the boxes of the other looks apart.
-    _Look(256, turns=1, caution=0.15),
-    _Look(256, turns=3, caution=0.15),
+    Look(256, turns=1, caution=0.15),
+    Look(256, turns=3, caution=0.15),
 )
 """Small, so that all of them together cost a third of a look at 960."""
 
-QUICK = 0.5
+QUICK = 0.6
 """A quick look is one look, at this share of the size: a fifth of what all looks cost."""
 
 CUT_OFF = 0.1
@@ -81,7 +81,8 @@ class FaceDetector:
         self.name = f"{label}@{sha256(model).hexdigest()[:16]}"
         self._min_score = min_score
         self._looks = _looks(long_side)
-        self._network: Network | Remembering = Network(
+        self._remembering: Remembering | None = None
+        self._network = Network(
             free_shape(model, name=self.name), name=self.name, threads=threads, device=device
         )
 
@@ -99,7 +100,7 @@ class FaceDetector:
         look is quick than where all are thorough.
         """
         other = copy(self)
-        other._looks = [_Look(round(self._looks[0].long_side * QUICK))]
+        other._looks = [Look(round(self._looks[0].long_side * QUICK))]
         return other
 
     def at(self, min_scores: Sequence[float]) -> list[FaceDetector]:
@@ -111,8 +112,12 @@ class FaceDetector:
         once = Remembering(self._network)
         others = [copy(self) for _ in min_scores]
         for other, min_score in zip(others, min_scores, strict=True):
-            other._network, other._min_score = once, min_score
+            other._remembering, other._min_score = once, min_score
         return others
+
+    def parts(self) -> tuple[Network, tuple[Look, ...], float]:
+        """The network, how it is shown pictures, and the lowest score: for a GPU to do the same."""
+        return self._network, tuple(self._looks), self._min_score
 
     def detect(self, frames: Sequence[Frame]) -> list[list[Detection]]:
         """
@@ -133,12 +138,13 @@ class FaceDetector:
         ]
 
     def _look(
-        self, batch: NDArray[np.float32], scale: float, look: _Look, size: tuple[int, int]
+        self, batch: NDArray[np.float32], scale: float, look: Look, size: tuple[int, int]
     ) -> list[_Faces]:
         """The faces of each picture, in pixels of its frame, which is `size` wide and high."""
         edge = (look.border, look.border)
         batch = np.pad(batch, ((0, 0), (0, 0), edge, edge))
-        outputs = self._network(np.ascontiguousarray(np.rot90(batch, look.turns, axes=(2, 3))))
+        network = self._remembering or self._network
+        outputs = network(np.ascontiguousarray(np.rot90(batch, look.turns, axes=(2, 3))))
         if len(outputs) < 3:
             raise DetectorError(f"{self.name} has {len(outputs)} outputs, not CenterFace's four.")
         faces = []
@@ -166,8 +172,8 @@ class FaceDetector:
         return found
 
 
-def _looks(long_side: int) -> list[_Look]:
-    return [_Look(long_side), *(look for look in EXTRA_LOOKS if look.long_side < long_side)]
+def _looks(long_side: int) -> list[Look]:
+    return [Look(long_side), *(look for look in EXTRA_LOOKS if look.long_side < long_side)]
 
 
 def _pictures(

@@ -18,7 +18,7 @@ TAIL_SECONDS = 0.2
 LEAD = 0.25
 """How far the true motion may run ahead of an even one or lag behind it, as a share of a gap."""
 
-DOUBT_SECONDS = 0.1
+DOUBT_SECONDS = 0.2
 """How far to each side a box's neighbours in time are asked whether it is right."""
 
 DRIFT_PER_SECOND = 0.5
@@ -130,9 +130,10 @@ def _with_tails(
 ) -> tuple[int, NDArray[Any]]:
     """The track's first frame and edges, its tails included."""
     tail = ceil(TAIL_SECONDS * scene.rate)
-    looks = scene.trusted(at)
-    first = max(_before(looks, int(at[0]), scene.first - 1) - tail, scene.first)
-    end = min(_after(looks, int(at[-1]), scene.end) + tail + 1, scene.end)
+    sure = scene.trusted(at)
+    since = min(scene.look_before(int(at[0])) - tail, _before(sure, int(at[0]), scene.first - 1))
+    until = max(scene.look_after(int(at[-1])) + tail, _after(sure, int(at[-1]), scene.end))
+    first, end = max(since, scene.first), min(until + 1, scene.end)
     before = _tail(at[::-1], places[::-1], int(at[0]) - first, scene.rate)[::-1]
     after = _tail(at, places, end - 1 - int(at[-1]), scene.rate)
     return first, np.concatenate([before, boxes, after])
