@@ -158,9 +158,9 @@ def _write_readme(result: dict[str, Any]) -> None:
     path = ROOT / "README.md"
     text = path.read_text()
     for name, written in TABLES.items():
-        if name not in result:
-            continue
         start, end = f"<!-- bench:{name} -->\n", f"<!-- /bench:{name} -->"
+        if name not in result or start not in text:
+            continue
         before, _, rest = text.partition(start)
         _, _, after = rest.partition(end)
         where = f"\nMeasured on {result['date']} at {result['commit']}: {result['machine']}, "

@@ -78,19 +78,19 @@ class _Eyes:
 
 def _peak(path: Path, faces: int) -> float:
     """The largest resident memory of this process, in MB, once the clip is done."""
+    from redact import pipeline as pipelines
     from redact.detectors.opened import Detectors
-    from redact.pipeline import Pipeline
     from redact.policy import Policy
 
-    pipeline = object.__new__(Pipeline)
-    pipeline.policy = Policy()
     eyes: Any = _Eyes(faces)
-    pipeline.detectors = Detectors(
+    detectors = Detectors(
         pictures=eyes,
         pictures_again=eyes,
         names=None,
         models=(),  # type: ignore[arg-type]
     )
+    pipelines.Detectors.open = lambda *_, **__: detectors  # type: ignore[method-assign]
+    pipeline = pipelines.Pipeline(Policy(), device="cpu")
     clip = pipeline.probe(path, lambda _: None)
     pipeline.make(clip, path.with_suffix(".out.mp4"), None, False, lambda _: None)
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
