@@ -43,6 +43,7 @@ MODULES = {
     **dict.fromkeys(("run", "plan", "apply"), "clips"),
     "admit": "admit",
     "check": "check",
+    "evaluate": "evaluate",
     "ledger": "withdraw",  # which adds its command to those in ledger.py
     **dict.fromkeys(("models", "doctor"), "models"),
 }

@@ -29,6 +29,8 @@ class Detectors:
     """Less of the same, for every second look; None: each look is thorough."""
     pictures_again: PictureDetector
     """For the second look: the default models at another size."""
+    pictures_again_quick: PictureDetector | None = None
+    """Less of the same, as in the first look."""
     names: NameDetector
     models: tuple[Model, ...]
     """What plan and ledger record of them."""
@@ -64,11 +66,14 @@ class Detectors:
             caution=policy.names.caution,
             also=frozenset(map(Kind, policy.names.also)),
         )
-        first, quick = _first_look(face, policy, device, threads)
+        own = _faces(face, policy, policy.faces.long_side, device, threads)
+        first, quick = _first_look(own, policy, device)
+        again = own.at_size(policy.check.long_side)
         made = cls(
             pictures=first,
             pictures_quick=quick,
-            pictures_again=_faces(face, policy, policy.check.long_side, device, threads),
+            pictures_again=again,
+            pictures_again_quick=again.quick(),
             names=names,
             models=(
                 *_faces_records(first, face, policy),
@@ -85,11 +90,13 @@ class Detectors:
         first, first_said = placed(self.pictures, gpu)
         again, again_said = placed(self.pictures_again, gpu)
         quick = self.pictures_quick and placed(self.pictures_quick, gpu)[0]
+        again_quick = self.pictures_again_quick and placed(self.pictures_again_quick, gpu)[0]
         return replace(
             self,
             pictures=first,
             pictures_quick=quick,
             pictures_again=again,
+            pictures_again_quick=again_quick,
             gpu=gpu,
             on_cpu=tuple(dict.fromkeys((*first_said, *again_said))),
         )
@@ -116,6 +123,12 @@ def _device(asked: str) -> tuple[str, Gpu | None, tuple[str, ...]]:
 def _second_slot(policy: Policy) -> str:
     """The recogniser that is asked where the policy's one is unsure."""
     return "speech" if policy.names.model == "speech-small" else "speech-small"
+
+
+def first_faces(policy: Policy, *, device: str = "auto", threads: int = 0) -> FaceDetector:
+    """The default model for faces alone, as the first look has it: to measure thresholds with."""
+    model = open_model("faces", purpose=policy.purpose, accept_licences=policy.accept_licences)
+    return _faces(model, policy, policy.faces.long_side, _resolve(device), threads)
 
 
 def _resolve(device: str) -> str:
@@ -153,12 +166,11 @@ def _faces(
 
 
 def _first_look(
-    model: Opened, policy: Policy, device: str, threads: int
+    own: FaceDetector, policy: Policy, device: str
 ) -> tuple[PictureDetector, PictureDetector | None]:
     """The detector of the first look, and a quick one for every second frame if there is one."""
     faces = policy.faces
     if not faces.insightface_pack:
-        own = _faces(model, policy, faces.long_side, device, threads)
         return own, own.quick()
     pack = InsightFacePack(
         Path(faces.insightface_pack),
