@@ -1,13 +1,10 @@
 """A store worth looking at, made in a second: real clips of a pattern, imagined facts."""
 
 import json
-import secrets
-from dataclasses import asdict, replace
-from hashlib import sha256
+from dataclasses import replace
 from pathlib import Path
 
 from redact.errors import Reason
-from redact.ledger import kinds
 from redact.ledger.facts import Listing, Removal
 from redact.plan import Cut, Looked, Plan, Region
 from redact.store import Store

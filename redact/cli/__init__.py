@@ -68,6 +68,6 @@ def main() -> None:
     """
 
 
-from redact.cli import check, clips, ledger, models, review  # noqa: E402  # they register their commands
+from redact.cli import check, clips, export, ledger, models, review  # noqa: E402  # they register their commands
 
-__all__ = ["check", "clips", "ledger", "main", "models", "review"]
+__all__ = ["check", "clips", "export", "ledger", "main", "models", "review"]
