@@ -17,6 +17,7 @@ from redact.methods import cover_all
 from redact.pipeline import regions_of
 from redact.plan import Region
 from redact.policy import Policy
+from redact.remove import how_to_cover
 from redact.types import Frame, Track
 
 Pictures = NDArray[np.uint8]
@@ -46,15 +47,15 @@ def redact_frames(
     _right_form(frames, fps)
     regions: tuple[Region, ...] = ()
     first = Schedule(looks_per_second=policy.faces.looks_per_second)
-    looker = Looker(detectors.faces, first, quick=detectors.faces_quick)
+    looker = Looker(detectors.pictures, first, quick=detectors.pictures_quick)
     for frame in _split(frames, fps):
         looker.take(frame)
     seen = looker.seen(rate=fps)
     found = seen.tracks
     shape = (frames.shape[2], frames.shape[1])
     for round_ in range(1, policy.check.rounds + 2):
-        regions += regions_of(found, policy.faces, *shape)
-        covered = _cover(frames, fps, regions, policy.faces.cells)
+        regions += regions_of(found, policy, *shape)
+        covered = _cover(frames, fps, regions, policy)
         found = _look_again(covered, fps, regions, detectors, policy)
         if not found:
             return covered, FramesReport(
@@ -90,15 +91,15 @@ def _split(frames: Pictures, fps: float) -> Iterator[Frame]:
         yield Frame(planes=planes, depth=8, index=index, pts=index, time_base=time_base, rgb=True)
 
 
-def _cover(frames: Pictures, fps: float, regions: Sequence[Region], cells: int) -> Pictures:
+def _cover(frames: Pictures, fps: float, regions: Sequence[Region], policy: Policy) -> Pictures:
     result = np.empty_like(frames)
     for frame in _split(frames, fps):
         here = [
-            (region.boxes[frame.index - region.first], region.method)
+            (region.boxes[frame.index - region.first], *how_to_cover(region, policy))
             for region in regions
             if region.first <= frame.index <= region.last
         ]
-        cover_all(frame, here, cells=cells)
+        cover_all(frame, here)
         result[frame.index] = np.stack(frame.planes, axis=-1)
     return result
 
@@ -111,7 +112,7 @@ def _look_again(
     policy: Policy,
 ) -> tuple[Track, ...]:
     again = Schedule(looks_per_second=policy.check.looks_per_second, phase=0.5)
-    looker = Looker(detectors.faces_again, again, ignore=Covered(regions).hides)
+    looker = Looker(detectors.pictures_again, again, ignore=Covered(regions).hides)
     for frame in _split(covered, fps):
         looker.take(frame)
     return looker.seen(rate=fps).tracks

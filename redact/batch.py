@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import glob
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -28,16 +29,18 @@ class Inputs:
     ignored: int  # files of folders whose suffix is not one of media
 
 
-def expand(inputs: Sequence[str]) -> Inputs:
+def expand(inputs: Sequence[str], *, leave: Path | None = None) -> Inputs:
     """
     The files behind files, folders (with all below), globs and `@list` (a path a line).
 
+    `leave` is the store: a folder that holds it is taken without it. What is named inside it is
+    tried, and held.
     Raises UsageError for an input that is nothing of these: a typo must not pass as an empty run.
     """
     paths: dict[Path, None] = {}
     ignored = 0
     for name in inputs:
-        for path, taken in _behind(name):
+        for path, taken in _behind(name, leave):
             if taken:
                 paths[path] = None
             else:
@@ -47,27 +50,33 @@ def expand(inputs: Sequence[str]) -> Inputs:
     return Inputs(paths=tuple(paths), ignored=ignored)
 
 
-def _behind(name: str) -> Iterator[tuple[Path, bool]]:
+def _behind(name: str, leave: Path | None) -> Iterator[tuple[Path, bool]]:
     """Each file behind one input, and whether it is to be tried."""
     path = Path(name)
+    if _same(path, leave):
+        return
     if os.path.isdir(path):
         for folder, folders, files in os.walk(path, onerror=_unlisted):
-            folders.sort()
+            folders[:] = sorted(one for one in folders if not _same(Path(folder, one), leave))
             for file in sorted(files):
                 yield Path(folder, file), Path(file).suffix.lower() in SUFFIXES
     elif os.path.lexists(path):
         yield path, True
     elif name.startswith("@"):
         for line in _lines(Path(name[1:])):
-            yield from _behind(line)
+            yield from _behind(line, leave)
     elif found := sorted(glob.glob(name, recursive=True)):
         for one in found:
-            yield from _behind(one)
+            yield from _behind(one, leave)
     else:
         raise UsageError(
             f"there is no file, folder or match for {name!r}.",
             todo="Check the path; quote a glob so that the shell leaves it alone.",
         )
+
+
+def _same(folder: Path, leave: Path | None) -> bool:
+    return leave is not None and os.path.realpath(folder) == os.path.realpath(leave)
 
 
 def _unlisted(error: OSError) -> None:
@@ -114,7 +123,7 @@ def run_all(
         try:
             return redactor.run(path, store, progress=lambda share: watch(path, share))
         except RedactError as error:
-            return Result(source=path, status=Status.HELD, error=error)
+            return Result(source=path, status=Status.HELD, record=error.record, error=error)
         finally:
             idle.put(redactor)
 
@@ -149,7 +158,22 @@ def _as_done(
             yield future.result()
 
 
-def exit_code(results: Sequence[Result]) -> int:
-    """0 if nothing is held; the code of what held the clips; 1 if those codes differ."""
-    codes = {result.error.exit_code for result in results if result.error is not None}
-    return 0 if not codes else codes.pop() if len(codes) == 1 else 1
+@dataclass(slots=True)
+class Totals:
+    """What became of a run's clips, counted: of millions, none is kept."""
+
+    counts: Counter[Status] = field(default_factory=Counter)
+    footage: float = 0.0  # seconds that were published
+    codes: set[int] = field(default_factory=set)
+
+    def add(self, result: Result) -> None:
+        self.counts[result.status] += 1
+        if result.status is Status.PUBLISHED:
+            self.footage += result.seconds
+        if result.error is not None:
+            self.codes.add(result.error.exit_code)
+
+    @property
+    def exit_code(self) -> int:
+        """0 if nothing is held; the code of what held the clips; 1 if those codes differ."""
+        return 0 if not self.codes else min(self.codes) if len(self.codes) == 1 else 1

@@ -73,8 +73,8 @@ def inspect(
     scanned = 0
     if clip.picture is not None:
         schedule = Schedule(looks_per_second=policy.faces.looks_per_second)
-        faces = upright(detectors.faces_again, clip.picture.rotation)
-        seen = look_at_picture(clip, faces, schedule, progress)
+        detector = upright(detectors.pictures_again, clip.picture.rotation)
+        seen = look_at_picture(clip, detector, schedule, progress)
         tracks, scanned = seen.tracks, seen.frames_scanned
     heard = listen(clip, detectors.names, policy, progress)
     return Verdict(
@@ -157,8 +157,8 @@ def _look_again(
     assert clip.picture is not None
     covered = Covered(plan.regions)
     schedule = Schedule(looks_per_second=policy.check.looks_per_second, phase=0.5)
-    faces = upright(detectors.faces_again, clip.picture.rotation)
-    looker = Looker(faces, schedule, ignore=covered.hides)
+    detector = upright(detectors.pictures_again, clip.picture.rotation)
+    looker = Looker(detector, schedule, ignore=covered.hides)
     for frame in ahead(frames(clip)):
         if expected is not None:
             _compare(frame, expected)

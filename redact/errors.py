@@ -56,6 +56,8 @@ class RedactError(Exception):
 
     exit_code = 1
     reason = Reason.CRASHED
+    record = ""
+    """The ledger's name for the clip that was held for this, once that is recorded."""
     remedy = ""
     """What to do about most errors of this kind, where one says nothing better."""
 

@@ -1,4 +1,4 @@
-"""Look at the picture of one clip: every face in it, as tracks through all of its frames."""
+"""Look at the picture of one clip: all that is found in it, as tracks through all its frames."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def look_at_picture(
     quick: PictureDetector | None = None,
 ) -> Seen:
     """
-    Every face in the clip's picture, as tracks through all of its frames; `quick` as for a Looker.
+    All that is found in a clip's picture, as tracks through its frames; `quick` as for a Looker.
 
     Raises InputError where the picture does not decode, DetectorError where the detector could
     not look.

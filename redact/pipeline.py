@@ -7,7 +7,7 @@ and publishing it is the next step, in another process (see redactor.py).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,9 +20,9 @@ from redact.look import Schedule, Seen, look_at_picture
 from redact.media.probe import Clip, file_sha256, probe
 from redact.media.render import render
 from redact.plan import Cut, Looked, Plan, Region
-from redact.policy import Faces, Policy
+from redact.policy import Policy
 from redact.remove import Cover, sound_edits
-from redact.types import Span, Track
+from redact.types import Box, Span, Track
 from redact.version import __version__
 
 ENGINE = f"redact {__version__}"
@@ -60,12 +60,12 @@ class Pipeline:
         seen = Seen(tracks=(), frames=0, frames_scanned=0)
         if clip.picture is not None:
             schedule = Schedule(looks_per_second=policy.faces.looks_per_second)
-            faces = upright(self.detectors.faces, clip.picture.rotation)
+            detector = upright(self.detectors.pictures, clip.picture.rotation)
             share = 0.7 if clip.sound else 1.0
-            quick = self.detectors.faces_quick
+            quick = self.detectors.pictures_quick
             seen = look_at_picture(
                 clip,
-                faces,
+                detector,
                 schedule,
                 _part(progress, 0.0, share),
                 quick=quick and upright(quick, clip.picture.rotation),
@@ -146,7 +146,7 @@ class Pipeline:
 
     def _once(self, clip: Clip, target: Path, plan: Plan, progress: Progress) -> Verdict:
         """Render the plan, and look at what came out."""
-        cover = Cover(plan, self.policy.faces.cells)
+        cover = Cover(plan, self.policy)
         covers = any(region.boxes for region in plan.regions)
         render(
             clip,
@@ -176,15 +176,15 @@ class Pipeline:
 
 
 def regions_of(
-    tracks: tuple[Track, ...], faces: Faces, width: int, height: int
+    tracks: tuple[Track, ...], policy: Policy, width: int, height: int
 ) -> tuple[Region, ...]:
     """Tracks as what is covered: each box with the policy's margin, inside the picture."""
     return tuple(
         Region(
             kind=track.kind,
-            method=faces.method,
+            method=policy.covering(track.kind).method,
             first=track.first,
-            boxes=tuple(box.grow(faces.margin).clip(width, height) or box for box in track.boxes),
+            boxes=tuple(_with_margin(track, policy, width, height)),
             score_ppm=_ppm(track.score),
             detector=track.detector,
         )
@@ -192,10 +192,15 @@ def regions_of(
     )
 
 
+def _with_margin(track: Track, policy: Policy, width: int, height: int) -> Iterator[Box]:
+    margin = policy.covering(track.kind).margin
+    return (box.grow(margin).clip(width, height) or box for box in track.boxes)
+
+
 def _regions(clip: Clip, tracks: tuple[Track, ...], policy: Policy) -> tuple[Region, ...]:
     if clip.picture is None:
         return ()
-    return regions_of(tracks, policy.faces, clip.picture.width, clip.picture.height)
+    return regions_of(tracks, policy, clip.picture.width, clip.picture.height)
 
 
 def _check_unchanged(clip: Clip) -> None:

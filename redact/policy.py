@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import rfc8785
 
 from redact.errors import UsageError
+from redact.types import Kind
 
 PictureMethod = Literal["fill", "pixelate", "blur"]
 SoundMethod = Literal["silence", "tone"]
@@ -142,6 +143,10 @@ class Policy(_Checked):
             ) from error
         policy: Policy = _build(cls, values, where=str(path))
         return policy
+
+    def covering(self, kind: Kind) -> Faces:
+        """How things of this kind are covered in the picture."""
+        return {Kind.FACE: self.faces, Kind.PLATE: self.faces}[kind]
 
     @property
     def sha256(self) -> str:

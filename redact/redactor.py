@@ -192,16 +192,11 @@ class Redactor:
             _check_outside(path, store)
             clip = self._probe(path)
             return self._make(clip, store, plan, trust, progress)
-        except RedactError as error:
-            self._hold(clip, store, plan, error.reason)
-            raise
         except Exception as error:
-            self._hold(clip, store, plan, Reason.CRASHED)
-            raise fault(error) from error
-
-    def _hold(self, clip: Clip | None, store: Store, plan: Plan | None, reason: Reason) -> None:
-        work = work_of(clip.sha256 if clip else None, self.policy, plan)
-        store.hold(work, self.policy.name, reason)
+            why = error if isinstance(error, RedactError) else fault(error)
+            work = work_of(clip.sha256 if clip else None, self.policy, plan)
+            why.record = store.hold(work, self.policy.name, why.reason).rec
+            raise why from error
 
     def _make(
         self, clip: Clip, store: Store, plan: Plan | None, trust: bool, progress: Progress

@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from redact.media.probe import Clip
-from redact.methods import cover_all
+from redact.methods import Patch, cover_all
 from redact.methods.audio import remove
-from redact.plan import Plan
-from redact.types import Box, Frame
+from redact.plan import Plan, Region
+from redact.policy import Policy
+from redact.types import Frame
 
 SAMPLES = 400
 """At most so many frames of a clip are remembered, small, for the second look to compare."""
@@ -40,24 +41,28 @@ def thumbnail(frame: Frame) -> NDArray[np.float32]:
     return levels
 
 
+def how_to_cover(region: Region, policy: Policy) -> tuple[str, int]:
+    """A region's method, and the cells that the policy gives things of its kind."""
+    return region.method, policy.covering(region.kind).cells
+
+
 class Cover:
     """Covers the plan's regions in each frame of a clip, in order, and remembers the outcome."""
 
-    def __init__(self, plan: Plan, cells: int) -> None:
-        self._cells = cells
+    def __init__(self, plan: Plan, policy: Policy) -> None:
         self._every = max(1, plan.looked.frames // SAMPLES)
-        self._by_frame: dict[int, list[tuple[Box, str]]] = defaultdict(list)
+        self._by_frame: dict[int, list[Patch]] = defaultdict(list)
         for region in plan.regions:
             for index, box in enumerate(region.boxes, region.first):
-                self._by_frame[index].append((box, region.method))
+                self._by_frame[index].append((box, *how_to_cover(region, policy)))
         self.expected = Expected()
 
     def __call__(self, frame: Frame) -> bool:
         """Changes the frame's planes in place; says whether it did."""
         regions = self._by_frame.get(frame.index, [])
-        cover_all(frame, regions, cells=self._cells)
+        cover_all(frame, regions)
         if frame.alpha is not None:
-            for box, _ in regions:
+            for box, *_ in regions:
                 frame.alpha[box.y0 : box.y1, box.x0 : box.x1] = (1 << frame.depth) - 1
         self.expected.times.append(frame.pts * frame.time_base)
         if frame.index % self._every == 0:

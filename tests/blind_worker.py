@@ -110,8 +110,8 @@ FAULTS = {
 def opened(policy, *, device, threads):
     fault = FAULTS[sys.argv[1]]
     return Detectors(
-        faces=Eyes(fault.get("faces")),
-        faces_again=Eyes(fault.get("again")),
+        pictures=Eyes(fault.get("faces")),
+        pictures_again=Eyes(fault.get("again")),
         names=Ears(fault.get("names")),
         models=(Model(slot="faces", name="eyes", sha256="0" * 64, threshold_ppm=0),),
     )

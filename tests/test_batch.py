@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from redact.batch import exit_code, expand
+from redact.batch import Totals, expand
 from redact.errors import DetectorError, InputError, UsageError
 from redact.redactor import Result, Status
 
@@ -35,13 +35,30 @@ def test_an_input_that_is_nothing_is_an_error(tmp_path, monkeypatch, name):
         expand([name])
 
 
+def test_a_folder_that_holds_the_store_is_taken_without_it(tmp_path):
+    for name in ("clip.mp4", "store/clips/out.mp4", "other/store/kept.mp4"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "link").symlink_to(tmp_path / "store")
+    found = expand([str(tmp_path), f"{tmp_path}/*"], leave=tmp_path / "link")
+    names = [str(path.relative_to(tmp_path)) for path in found.paths]
+    assert names == ["clip.mp4", "other/store/kept.mp4"]
+
+
+def code_of(*results):
+    totals = Totals()
+    for result in results:
+        totals.add(result)
+    return totals.exit_code
+
+
 def held(error):
     return Result(source=Path("x"), status=Status.HELD, error=error)
 
 
 def test_the_exit_code_is_that_of_what_held_the_clips():
     done = Result(source=Path("x"), status=Status.PUBLISHED)
-    assert exit_code([done]) == 0
-    assert exit_code([done, held(InputError("x"))]) == 3
-    assert exit_code([held(InputError("x")), held(InputError("y"))]) == 3
-    assert exit_code([held(InputError("x")), held(DetectorError("y"))]) == 1
+    assert code_of(done) == 0
+    assert code_of(done, held(InputError("x"))) == 3
+    assert code_of(held(InputError("x")), held(InputError("y"))) == 3
+    assert code_of(held(InputError("x")), held(DetectorError("y"))) == 1

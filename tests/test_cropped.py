@@ -4,6 +4,8 @@ import av
 import pytest
 from av.bitstream import BitStreamFilterContext
 
+from redact.errors import InputError
+from redact.media.decode import frames
 from redact.media.probe import probe
 from redact.media.render import render
 from redact.policy import Encoding, Limits
@@ -46,6 +48,34 @@ def test_the_hidden_side_of_a_picture_does_not_go_over(tmp_path, codec):
     assert coded_size(target) == (160, 160)
     assert not probe(target, Limits()).picture.hidden
     assert packet_hashes(target, "video") != packet_hashes(path, "video")
+
+
+@pytest.mark.parametrize("codec", ["libx264", "libx265"])
+def test_a_picture_that_begins_to_be_cropped_later_is_refused(tmp_path, codec):
+    """The first picture says that nothing is cut off; what follows it hides half of itself."""
+    whole = make_clip(tmp_path / "first.ts", Picture(codec=codec, width=160, height=160, frames=8))
+    path = tmp_path / "both.ts"
+    with av.open(str(path), "w") as output, av.open(str(whole)) as first:
+        made = output.add_stream_from_template(first.streams.video[0])
+        end = 0
+        for part in (whole, cropped(tmp_path, codec, 160)):
+            end = append(part, output, made, end)
+    clip = probe(path, Limits())
+    assert not clip.picture.hidden
+    with pytest.raises(InputError, match="changes its size"):
+        list(frames(clip))
+
+
+def append(part, output, made, start):
+    """Mux a part's packets from `start` on; returns where the next part goes on."""
+    with av.open(str(part)) as source:
+        packets = [packet for packet in source.demux(video=0) if packet.size]
+        shift = start - packets[0].dts
+        for packet in packets:
+            packet.dts, packet.pts = packet.dts + shift, packet.pts + shift
+            packet.stream = made
+            output.mux(packet)
+        return packets[-1].dts + packets[-1].duration
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from redact.ledger.entry import Entry
 from redact.ledger.facts import SUFFIX
 from redact.ledger.files import locked
 from redact.ledger.log import Log
+from redact.ledger.schema import schema
 from redact.ledger.verify import verify
 from redact.types import Kind
 from tests.facts import FACTS, clip
@@ -30,6 +31,10 @@ from tests.kinds import complete, every_draft, held, published, stated
 from tests.test_kinds import at, objects
 
 SIGNER = Ed25519PrivateKey.from_private_bytes(bytes(32))
+
+
+def signer(origin, vkey):
+    return keys.Keys((bytes(32),), b"", b"").signer(origin, vkey)
 
 
 # --- the tree ---------------------------------------------------------------------------------
@@ -279,14 +284,14 @@ def test_another_key_or_another_text_is_refused():
 
 
 def test_the_schema_is_one_and_agrees_with_the_code():
-    schema = entry.schema()
-    Draft202012Validator.check_schema(schema)
+    whole = schema()
+    Draft202012Validator.check_schema(whole)
 
-    assert set(schema["$defs"]["media"]["enum"]) == set(SUFFIX)
-    assert set(schema["$defs"]["kind"]["enum"]) == {kind.value for kind in Kind}
-    assert set(schema["$defs"]["held"]["properties"]["reason"]["enum"]) == {*Reason}
+    assert set(whole["$defs"]["media"]["enum"]) == set(SUFFIX)
+    assert set(whole["$defs"]["kind"]["enum"]) == {kind.value for kind in Kind}
+    assert set(whole["$defs"]["held"]["properties"]["reason"]["enum"]) == {*Reason}
     for draft in (published(), held()):
-        assert Draft202012Validator(schema).is_valid(complete(draft))
+        assert Draft202012Validator(whole).is_valid(complete(draft))
 
 
 NEEDED_NOT = {"idem", "in", "detail"}  # of a held entry
@@ -405,7 +410,7 @@ def folder(tmp_path):
 
 @pytest.fixture
 def log(folder):
-    with closing(Log(folder, SIGNER)) as log:
+    with closing(Log(folder, signer)) as log:
         yield log
 
 
@@ -424,7 +429,7 @@ def test_what_was_appended_is_there(folder, log):
 
 def test_entries_of_every_kind_are_found_by_what_they_say(log):
     log.append([published(number) for number in (2, *range(11, 18))])
-    said = log.append([*every_draft().values()])
+    said = log.append([draft for draft in every_draft().values() if draft["kind"] != "key"])
 
     assert verify(log) == len(log) == 8 + len(said)
     for entry_ in said:
@@ -447,7 +452,7 @@ def test_an_entry_about_what_is_not_there_yet_is_found(log):
 def test_entries_are_all_or_none(log):
     with pytest.raises(StoreError):
         log.append([published(1), {**published(2), "note": "free text"}])
-    with pytest.raises(StoreError, match="UNIQUE"):
+    with pytest.raises(StoreError, match="already"):
         log.append([published(1), published(1)])
 
     assert verify(log) == 0
@@ -457,10 +462,10 @@ def test_entries_are_all_or_none(log):
 
 def test_a_second_publication_must_say_what_it_replaces(log):
     log.append([published(1)])
-    with pytest.raises(StoreError, match="UNIQUE"):
+    with pytest.raises(StoreError, match="already"):
         log.append([published(1)])
     log.append([published(1, replaces=0)])
-    with pytest.raises(StoreError, match="UNIQUE"):
+    with pytest.raises(StoreError, match="already"):
         log.append([published(1, replaces=0)])
     log.append([published(1, replaces=1)])
 
@@ -492,7 +497,7 @@ def test_a_log_without_its_key_is_read_only(folder, log):
 
 def test_another_key_does_not_open_a_log(folder):
     with pytest.raises(StoreError, match="not the one"):
-        Log(folder, Ed25519PrivateKey.from_private_bytes(bytes(31) + b"1"))
+        Log(folder, keys.Keys((bytes(31) + b"1",), b"", b"").signer)
 
 
 def test_a_log_must_be_signed_by_the_key_that_you_were_given(folder):
@@ -545,7 +550,7 @@ def test_any_flipped_byte_of_a_file_is_found(folder, log, file):
 @pytest.mark.slow
 def test_any_flipped_byte_of_the_database_is_found_or_means_nothing(folder):
     """SQLite's file has bytes without meaning; a change that goes unseen must change nothing."""
-    with closing(Log(folder, SIGNER)) as log:
+    with closing(Log(folder, signer)) as log:
         log.append([published(1), held(2), published(3)])
         said = list(log.entries())
     good = (folder / "log.sqlite").read_bytes()
@@ -594,29 +599,29 @@ def copy_of(folder):
 
 
 def test_a_rolled_back_database_is_found(folder):
-    with closing(Log(folder, SIGNER)) as log:
+    with closing(Log(folder, signer)) as log:
         log.append([published(1)])
     old = (folder / "log.sqlite").read_bytes()
-    with closing(Log(folder, SIGNER)) as log:
+    with closing(Log(folder, signer)) as log:
         log.append([published(2)])
     (folder / "log.sqlite").write_bytes(old)
 
     with pytest.raises(LedgerCorruptError, match="rolled back"):
-        Log(folder, SIGNER)
+        Log(folder, signer)
 
 
 @pytest.mark.parametrize("gone", ["log.sqlite", "checkpoint", "vkey"])
 def test_a_missing_file_is_found(folder, gone):
-    with closing(Log(folder, SIGNER)) as log:
+    with closing(Log(folder, signer)) as log:
         log.append([published(1)])
     (folder / gone).unlink()
 
     with pytest.raises(LedgerCorruptError, match="is gone"):
-        Log(folder, SIGNER)
+        Log(folder, signer)
     with suppress(LedgerCorruptError):
         Log.create(folder, SIGNER, "redact/test")
     with pytest.raises(LedgerCorruptError, match="is gone"):
-        Log(folder, SIGNER)
+        Log(folder, signer)
 
 
 def test_a_checkpoint_of_another_history_is_found(folder, tmp_path):
@@ -624,24 +629,24 @@ def test_a_checkpoint_of_another_history_is_found(folder, tmp_path):
     other.mkdir()
     Log.create(other, SIGNER, "redact/test")
     for place, number in ((folder, 1), (other, 2)):
-        with closing(Log(place, SIGNER)) as log:
+        with closing(Log(place, signer)) as log:
             log.append([published(number)])
     (folder / "checkpoint").write_bytes((other / "checkpoint").read_bytes())
 
     with pytest.raises(LedgerCorruptError, match="does not match its checkpoint"):
-        Log(folder, SIGNER)
+        Log(folder, signer)
 
 
 def test_a_checkpoint_that_a_crash_left_behind_is_brought_up(folder):
     old = (folder / "checkpoint").read_bytes()
-    with closing(Log(folder, SIGNER)) as log:
+    with closing(Log(folder, signer)) as log:
         log.append([published(1)])
     new = (folder / "checkpoint").read_bytes()
     (folder / "checkpoint").write_bytes(old)
 
     with closing(Log(folder)) as log:
         assert verify(log) == 1
-    with closing(Log(folder, SIGNER)):
+    with closing(Log(folder, signer)):
         assert (folder / "checkpoint").read_bytes() == new
 
 
@@ -666,15 +671,15 @@ def test_append_commits_before_it_shows_the_checkpoint(log, monkeypatch):
     log.append([published(1)])
 
     assert calls == ["commit", "write", "fsync", "replace", "fsync"]
-    assert log._db.execute("PRAGMA synchronous").fetchone() == (2,)  # FULL: a commit is a sync
-    assert log._db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    assert log._rows("PRAGMA synchronous") == [(2,)]  # FULL: a commit is a sync
+    assert log._rows("PRAGMA journal_mode") == [("wal",)]
 
 
 @pytest.mark.parametrize("happened", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("call", range(5))
 def test_failing_call_leaves_all_or_none(folder, monkeypatch, call, happened):
     """Fails the nth write, sync, rename or commit of an append: before it happens, and after."""
-    with closing(Log(folder, SIGNER)) as log:
+    with closing(Log(folder, signer)) as log:
         log.append([published(1)])
         left = [call]
 
@@ -696,14 +701,14 @@ def test_failing_call_leaves_all_or_none(folder, monkeypatch, call, happened):
         assert len(log) in (1, 3)
         assert verify(log) == len(log)
 
-    with closing(Log(folder, SIGNER)) as reopened:
+    with closing(Log(folder, signer)) as reopened:
         assert len(reopened) == (1 if call == 0 and not happened else 3)
         reopened.append([published(4)])
         assert verify(reopened) == len(reopened)
 
 
 def append_some(folder, first):
-    with closing(Log(folder, SIGNER)) as log:
+    with closing(Log(folder, signer)) as log:
         for number in range(first, first + 20):
             log.append([published(number)])
 
@@ -740,12 +745,12 @@ def test_who_holds_the_lock_is_said(tmp_path):
 def test_any_history_verifies(tmp_path_factory, numbers):
     folder = tmp_path_factory.mktemp("ledger")
     Log.create(folder, SIGNER, "redact/test")
-    with closing(Log(folder, SIGNER)) as log:
+    with closing(Log(folder, signer)) as log:
         for number in numbers:
             log.append([held(number)])
         assert verify(log) == len(numbers)
         assert [entry.to_bytes() for entry in log.entries()] == [
-            row[0] for row in log.rows("SELECT bytes FROM entries ORDER BY seq")
+            database.unpacked(row[0]) for row in log._rows("SELECT bytes FROM entries ORDER BY seq")
         ]
 
 
@@ -759,8 +764,8 @@ def test_keys_are_made_once_and_for_their_owner_only(tmp_path):
     assert keys.load(tmp_path / "keys", make=True) == made
     assert {path.stat().st_mode & 0o777 for path in (tmp_path / "keys").glob("*.key")} == {0o600}
     assert (tmp_path / "keys").stat().st_mode & 0o777 == 0o700
-    assert len({made.signing, made.idem, made.wrapping}) == 3
-    assert made.signing.hex() not in repr(made)
+    assert len({*made.signing, made.idem, made.wrapping}) == 3
+    assert made.signing[0].hex() not in repr(made)
 
 
 @pytest.mark.parametrize("name", ["", "signing.key", "idem.key", "wrapping.key"])

@@ -39,7 +39,7 @@ def copy(frame):
 
 def covered(frame, *regions, cells=4):
     after = copy(frame)
-    cover_all(after, regions, cells=cells)
+    cover_all(after, [(*region, cells) for region in regions])
     return after
 
 

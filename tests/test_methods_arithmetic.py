@@ -159,7 +159,7 @@ def test_the_reference_is_what_its_docstrings_say(data):
     regions = data.draw(st.lists(region, min_size=1, max_size=3))
     cells = data.draw(st.integers(1, 6))
     after = copy(frame)
-    cover_all(after, regions, cells=cells)
+    cover_all(after, [(*region, cells) for region in regions])
     for before, plane in zip(frame.planes, after.planes, strict=True):
         np.testing.assert_array_equal(plane, scalar_cover(frame, before, regions, cells))
 
@@ -171,6 +171,6 @@ def test_large_regions_too(method):
     frame = make(400, 220, depth=10)
     regions = [(Box(31, 20, 301, 190), method), (Box(310, 50, 371, 151), method)]
     after = copy(frame)
-    cover_all(after, regions)
+    cover_all(after, [(*region, 4) for region in regions])
     for before, plane in zip(frame.planes, after.planes, strict=True):
         np.testing.assert_array_equal(plane, scalar_cover(frame, before, regions, 4))

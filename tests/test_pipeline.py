@@ -89,7 +89,10 @@ def made_of(first, again=None, names=None, policy=POLICY):
     one.policy = policy
     model = Model(slot="faces", name="fake", sha256="ab" * 32, threshold_ppm=0)
     one.detectors = Detectors(
-        faces=first, faces_again=again or first, names=names or Names(language=""), models=(model,)
+        pictures=first,
+        pictures_again=again or first,
+        names=names or Names(language=""),
+        models=(model,),
     )
     return one
 

@@ -400,14 +400,16 @@ class TestClips:
                 said = sound[round(start * 16000) : round(end * 16000)]
                 assert np.sqrt(np.mean(said**2)) > 0.03
 
-    def test_the_rendered_ones_are_the_same_when_made_again(self, samples, truth, tmp_path):
-        (tmp_path / "space").mkdir()
-        materials = Materials(Shelf(CACHE), tmp_path / "space")
-        for name, recipe in (("conversation.wav", conversation), ("portrait.jpg", portrait)):
-            recipe(materials, tmp_path / name)
-            assert (
-                sha256((tmp_path / name).read_bytes()).hexdigest() == truth["made"][name]["sha256"]
-            )
+    def test_the_rendered_ones_are_the_same_when_made_again(self, samples, tmp_path):
+        """On one machine, that is: another processor or another onnxruntime rounds otherwise."""
+        made = []
+        for again in ("once", "again"):
+            (tmp_path / again).mkdir()
+            materials = Materials(Shelf(CACHE), tmp_path / again)
+            for name, recipe in (("conversation.wav", conversation), ("portrait.jpg", portrait)):
+                recipe(materials, tmp_path / again / name)
+                made.append(sha256((tmp_path / again / name).read_bytes()).hexdigest())
+        assert made[:2] == made[2:]
 
     @pytest.mark.weights
     def test_the_recogniser_hears_what_was_written(self, samples, truth, models):

@@ -108,3 +108,28 @@ def test_what_a_long_run_up_hides_does_not_go_over(tmp_path):
 def test_a_codecs_own_run_up_hides_nothing(tmp_path, suffix, codec, rate):
     path = make_clip(tmp_path / f"in{suffix}", None, [Voice(codec=codec, rate=rate, seconds=2.03)])
     assert not probe(path, Limits()).sound[0].hidden
+
+
+def test_packets_that_decode_to_nothing_are_no_silence(tmp_path):
+    """Another decoder may make words of them."""
+    source = make_clip(tmp_path / "in.mkv", None, [Voice(codec="aac", seconds=2)])
+    path = tmp_path / "out.mkv"
+    with av.open(str(source)) as before, av.open(str(path), "w") as output:
+        track = before.streams.audio[0]
+        made = output.add_stream_from_template(track)
+        for number, packet in enumerate(one for one in before.demux(track) if one.size):
+            if 20 <= number < 40:
+                packet = emptied(packet)
+            packet.stream = made
+            output.mux(packet)
+    clip = probe(path, Limits())
+    with pytest.raises(InputError, match="decodes to nothing"):
+        list(blocks(clip, clip.sound[0]))
+
+
+def emptied(packet):
+    """An AAC packet that says only that it ends, at the time of this one."""
+    end = av.Packet(b"\xe0")
+    end.pts, end.dts, end.duration = packet.pts, packet.dts, packet.duration
+    end.time_base = packet.time_base
+    return end

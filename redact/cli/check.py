@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import click
 
-from redact.batch import exit_code
+from redact.batch import Totals
 from redact.check import Verdict
 from redact.cli import main, of_error, say
 from redact.cli.clips import Share, device_option, json_option, policy_option, words
@@ -32,19 +33,19 @@ def check(
     Exits with 0 when nothing was found, with 7 when something was, and with another code when a
     file could not be looked at; the others are looked at all the same.
     """
-    failed = []
+    totals = Totals()
     with Redactor(policy, device=device) as redactor:
         redactor.open()
         for path in files:
             counts, error = _look(redactor, path)
             if error is not None:
-                failed.append(Result(source=path, status=Status.HELD, error=error))
+                totals.add(Result(source=path, status=Status.HELD, error=error))
             if as_json:
                 value = {"file": printable(path), "found": counts, "clean": error is None}
                 say(json.dumps(value | (of_error(error) if error else {})))
             else:
                 say(f"{printable(path)}: {error or words({})}")
-    context.exit(exit_code(failed))
+    context.exit(totals.exit_code)
 
 
 def _look(redactor: Redactor, path: Path) -> tuple[dict[str, int] | None, RedactError | None]:
@@ -65,6 +66,7 @@ def _look(redactor: Redactor, path: Path) -> tuple[dict[str, int] | None, Redact
 
 def _counts(verdict: Verdict) -> dict[str, int]:
     """How many things of each kind were found."""
-    counts = {"face": len(verdict.tracks), "spoken_name": len(verdict.spans)}
-    counts |= {str(kind): count for kind, count in verdict.strip.items()}
+    counts = Counter(str(track.kind) for track in verdict.tracks)
+    counts.update(str(span.kind) for span in verdict.spans)
+    counts.update({str(kind): count for kind, count in verdict.strip.items()})
     return {kind: count for kind, count in counts.items() if count}

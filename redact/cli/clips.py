@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sys
 import time
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import click
 from tqdm import tqdm
 
 from redact import plan as plans
-from redact.batch import Inputs, exit_code, expand, run_all
+from redact.batch import Inputs, Totals, expand, run_all
 from redact.cli import main, of_error, say
 from redact.errors import printable
 from redact.media.source import shown
@@ -71,18 +72,18 @@ def run(
     clip and a last line with the totals.
     """
     chosen = Policy.load(policy)
-    found = expand(inputs)
+    found = expand(inputs, leave=store)
     with Bar(found) as bar, Store(store) as opened:
-        results = []
+        totals = Totals()
         for result in run_all(
             found.paths, opened, chosen, device=device, workers=workers, watch=bar.watch
         ):
-            results.append(result)
+            totals.add(result)
             bar.done(result)
             bar.print(json.dumps(as_value(result)) if as_json else as_line(result))
-    totals = _totals(results, found, bar.seconds)
-    click.echo(json.dumps({"run": totals})) if as_json else _print_totals(totals, store)
-    context.exit(exit_code(results))
+    value = _totals(totals, found, bar.seconds)
+    click.echo(json.dumps({"run": value})) if as_json else _print_totals(value, store)
+    context.exit(totals.exit_code)
 
 
 @main.command()
@@ -135,6 +136,21 @@ def apply(
     say(json.dumps(as_value(result)) if as_json else as_line(result))
 
 
+class _Stderr:
+    """Where progress is shown; if nobody can read it any more, that is no fault of a clip."""
+
+    def write(self, text: str) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.write(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.flush()
+
+    def fileno(self) -> int:
+        return sys.stderr.fileno()
+
+
 class Bar:
     """Progress of a run on stderr: share of the bytes, × real time, time left."""
 
@@ -145,6 +161,7 @@ class Bar:
         self._start = time.monotonic()
         self._bar = tqdm(
             total=sum(self._sizes.values()),
+            file=_Stderr(),
             unit="B",
             unit_scale=True,
             bar_format="{percentage:3.0f}% |{bar}| {desc} left {remaining}",
@@ -189,7 +206,10 @@ class Share:
 
     def __init__(self, path: Path) -> None:
         self._bar = tqdm(
-            total=100, desc=shown(path), bar_format="{desc}: {percentage:3.0f}% |{bar}|"
+            total=100,
+            file=_Stderr(),
+            desc=shown(path),
+            bar_format="{desc}: {percentage:3.0f}% |{bar}|",
         )
 
     def __enter__(self) -> Share:
@@ -227,16 +247,13 @@ def as_line(result: Result) -> str:
     return f"{source} -> {output}{again}\n  removed: {words(result.removed)}"
 
 
-def _totals(results: Iterable[Result], inputs: Inputs, seconds: float) -> dict[str, Any]:
-    results = list(results)
-    count = {str(status): sum(one.status is status for one in results) for status in Status}
-    footage = sum(one.seconds for one in results if one.status is Status.PUBLISHED)
+def _totals(totals: Totals, inputs: Inputs, seconds: float) -> dict[str, Any]:
     return {
-        **count,
+        **{str(status): totals.counts[status] for status in Status},
         "ignored": inputs.ignored,
-        "footage_seconds": round(footage, 3),
+        "footage_seconds": round(totals.footage, 3),
         "seconds": round(seconds, 3),
-        "times_real_time": round(footage / max(seconds, 1e-6), 3),
+        "times_real_time": round(totals.footage / max(seconds, 1e-6), 3),
     }
 
 

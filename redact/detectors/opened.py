@@ -19,11 +19,12 @@ from redact.weights import Opened, open_model
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Detectors:
-    faces: PictureDetector
-    faces_quick: PictureDetector | None = None
+    pictures: PictureDetector
+    """Everything that is looked for in pictures: `together`, if it takes several models."""
+    pictures_quick: PictureDetector | None = None
     """Less of the same, for every second look; None: each look is thorough."""
-    faces_again: PictureDetector
-    """For the second look: the default model at another size."""
+    pictures_again: PictureDetector
+    """For the second look: the default models at another size."""
     names: NameDetector
     models: tuple[Model, ...]
     """What plan and ledger record of them."""
@@ -49,9 +50,9 @@ class Detectors:
         )
         first, quick = _first_look(face, policy, device, threads)
         return cls(
-            faces=first,
-            faces_quick=quick,
-            faces_again=_faces(face, policy, policy.check.long_side, device, threads),
+            pictures=first,
+            pictures_quick=quick,
+            pictures_again=_faces(face, policy, policy.check.long_side, device, threads),
             names=names,
             models=(
                 *_faces_records(first, face, policy),

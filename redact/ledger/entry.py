@@ -8,18 +8,13 @@ from __future__ import annotations
 
 import hmac
 import json
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from functools import cache
-from importlib.resources import files
 from typing import Any
-
-import rfc8785
-from jsonschema import Draft202012Validator, ValidationError, validators
 
 from redact.errors import LedgerCorruptError, Reason, StoreError
 from redact.ledger.facts import SUFFIX, Check, Clip, Facts, Listing
+from redact.ledger.schema import breach
 
 SCHEMA = "redact/entry/1"
 
@@ -92,12 +87,12 @@ class Entry:
 
         Raises StoreError when the entry does not follow its schema.
         """
-        if place := _breach(self.value):
+        if place := breach(self.value):
             raise StoreError(
                 f"the facts of a clip do not follow the schema {SCHEMA} at {place}.",
                 todo="This is a fault in redact, or a policy name that is not one plain word.",
             )
-        return rfc8785.dumps(self.value)
+        return _canonical(self.value)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Entry:
@@ -106,9 +101,9 @@ class Entry:
             value = json.loads(data)
         except (ValueError, RecursionError) as error:
             raise _no_entry("they are not JSON") from error
-        if place := _breach(value):
+        if place := breach(value):
             raise _no_entry(f"against the schema at {place}")
-        if rfc8785.dumps(value) != data:
+        if _canonical(value) != data:
             raise _no_entry("not canonical")
         return cls(value)
 
@@ -208,6 +203,19 @@ def _listed(listing: Listing | None) -> dict[str, Any]:
     return asdict(listing) if listing else {}
 
 
+def _canonical(value: dict[str, Any]) -> bytes:
+    """
+    RFC 8785, for values that follow the schema: ASCII, whole numbers, nothing to escape.
+
+    For those the standard library writes the same bytes (a test holds it against rfc8785), at a
+    tenth of the time.
+    """
+    return _ENCODER.encode(value).encode("ascii")
+
+
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
+
+
 def _no_entry(why: str) -> LedgerCorruptError:
     return LedgerCorruptError(f"bytes that are no entry: {why}.", means="It can't be trusted.")
 
@@ -226,40 +234,3 @@ def _common(kind: str, clip: Clip, policy_id: str, stated: Mapping[str, Any]) ->
 
 def _without_none(value: dict[str, Any]) -> dict[str, Any]:
     return {key: item for key, item in value.items() if item is not None}
-
-
-@cache
-def schema() -> dict[str, Any]:
-    """The JSON Schema (2020-12) of an entry; one definition in `$defs` for each kind."""
-    text = files("redact.ledger").joinpath("entry.schema.json").read_text(encoding="utf-8")
-    value: dict[str, Any] = json.loads(text)
-    return value
-
-
-@cache
-def _validator(kind: str) -> Any:
-    """Of one kind alone, so that a breach is placed where it is; and strict where Python is lax."""
-    whole = Draft202012Validator.TYPE_CHECKER.redefine("integer", _is_whole)
-    strict = validators.extend(Draft202012Validator, {"pattern": _pattern}, type_checker=whole)
-    return strict({"$ref": f"#/$defs/{kind}", "$defs": schema()["$defs"]})
-
-
-def _is_whole(_: Any, value: Any) -> bool:
-    """1.0 is a whole number to JSON Schema, and True to Python; to an entry neither is."""
-    return type(value) is int
-
-
-def _pattern(_: Any, pattern: str, value: Any, __: Any) -> Iterator[ValidationError]:
-    """Python's `$` also matches before a last newline."""
-    if isinstance(value, str) and not re.fullmatch(pattern, value):
-        yield ValidationError("does not match its pattern")
-
-
-def _breach(value: Any) -> str:
-    """The first place where a value does not follow the schema of its kind, or nothing."""
-    kind = value.get("kind") if isinstance(value, dict) else None
-    if kind not in [item["$ref"].rpartition("/")[2] for item in schema()["oneOf"]]:
-        return "kind"
-    for error in _validator(str(kind)).iter_errors(value):
-        return "/".join(str(part) for part in error.absolute_path) or "its top level"
-    return ""

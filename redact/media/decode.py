@@ -69,6 +69,7 @@ def _decoded(clip: Clip, stream: PictureStream) -> Iterator[Any]:
         # Not frame by frame in parallel: PyAV drops an error that comes right after a frame.
         track.thread_type = "SLICE"
         where = "its start"
+        coded: set[tuple[int, int]] = set()
         slots: deque[int] = deque()
         try:
             for packet in chain(packets(source, [track], clip.name), [None]):
@@ -79,6 +80,10 @@ def _decoded(clip: Clip, stream: PictureStream) -> Iterator[Any]:
                     if clip.container == "avi":
                         # AVI has slots for its frames and no times: each is shown in its turn.
                         picture.pts = slots.popleft()
+                    coded.add((track.codec_context.coded_width, track.codec_context.coded_height))
+                    if len(coded) > 1:
+                        # The first picture showed what is cut off around it; now it is another.
+                        raise _resized(clip, picture)
                     yield picture
         except FFmpegError as error:
             raise _unreadable(clip, f"the picture ({where}) does not decode") from error
@@ -86,6 +91,13 @@ def _decoded(clip: Clip, stream: PictureStream) -> Iterator[Any]:
 
 def _unreadable(clip: Clip, what: str) -> InputError:
     return InputError(f"{clip.name}: {what}.", todo="Repair the file, or cut the damaged part out.")
+
+
+def _resized(clip: Clip, picture: Any) -> InputError:
+    return InputError(
+        f"{clip.name}: the picture changes its size at {_seconds(picture)}.",
+        reason=Reason.UNSUPPORTED,
+    )
 
 
 def _seconds(picture: Any) -> str:
@@ -98,10 +110,7 @@ def _frame(clip: Clip, picture: Any, index: int) -> Frame:
     stream = clip.picture
     assert stream is not None
     if (picture.width, picture.height) != (stream.width, stream.height):
-        raise InputError(
-            f"{clip.name}: the picture changes its size at {_seconds(picture)}.",
-            reason=Reason.UNSUPPORTED,
-        )
+        raise _resized(clip, picture)
     planes, rearranged = planes_of(picture, clip.name)
     guessed = picture.colorspace in _UNSPECIFIED and picture.height <= 576
     return Frame(

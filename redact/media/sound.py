@@ -31,6 +31,8 @@ _AUDIBLE = 1e-4
 _OVERLAP_SECONDS = Fraction(1, 10)
 """Sound at a time that has sound already is cut off, up to so much at once: no word is as short.
 Beyond that, what nobody listened to would go over with the packets that hold it."""
+_UNHEARD_SECONDS = Fraction(1, 10)
+"""Packets in a row may give no sound for so long, once there was some."""
 _DRIFT = Fraction(1, 1000)
 """The share of a stream that may overlap for ever: a recorder's two clocks differ by less."""
 
@@ -199,15 +201,31 @@ def _decoded(clip: Clip, stream: SoundStream) -> Iterator[Any]:
         track = source.streams[stream.index]
         where = "its start"
         try:
+            unheard: Fraction | None = None  # seconds of packets in a row that gave nothing
             for packet in packets(source, [track], clip.name):
                 where = at(packet)
-                yield from track.decode(packet)
+                frames = track.decode(packet)
+                if frames:
+                    unheard = Fraction(0)
+                elif unheard is not None and not packet.is_discard:
+                    unheard += (packet.duration or 0) * packet.time_base
+                    _check_heard(unheard, clip, where)
+                yield from frames
             yield from track.decode(None)
         except FFmpegError as error:
             raise InputError(
                 f"{clip.name}: the sound ({where}) does not decode.",
                 todo="Repair the file, or cut the damaged part out.",
             ) from error
+
+
+def _check_heard(unheard: Fraction, clip: Clip, where: str) -> None:
+    """What gives our decoder nothing may give another one a name: it is no silence."""
+    if unheard > _UNHEARD_SECONDS:
+        raise InputError(
+            f"{clip.name}: the sound ({where}) decodes to nothing.",
+            todo="Repair the file, or cut the damaged part out.",
+        )
 
 
 def _float(frame: Any) -> NDArray[np.float32]:

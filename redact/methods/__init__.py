@@ -15,7 +15,10 @@ from redact.methods import reference
 from redact.methods.geometry import Area, area, touched
 from redact.types import Box, Frame, Plane
 
-__all__ = ["METHODS", "Method", "cover", "cover_all", "touched"]
+__all__ = ["METHODS", "Method", "Patch", "cover", "cover_all", "touched"]
+
+Patch = tuple[Box, str, int]
+"""A box in whole luma pixels inside the frame, a picture method, and its `cells`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,68 +41,67 @@ METHODS = {
 
 def cover(frame: Frame, box: Box, *, method: str, cells: int = 4) -> None:
     """Cover one region of a frame, in place. See `cover_all`, which several regions need."""
-    cover_all(frame, [(box, method)], cells=cells)
+    cover_all(frame, [(box, method, cells)])
 
 
-def cover_all(frame: Frame, regions: Sequence[tuple[Box, str]], *, cells: int = 4) -> None:
+def cover_all(frame: Frame, regions: Sequence[Patch]) -> None:
     """
     Cover all regions of one frame, in place, on every plane but alpha.
 
-    A region is a box in whole luma pixels inside the frame, and a picture method. Nothing inside
-    a box is left but what its method keeps: of `fill` nothing, of `pixelate` and `blur` at most
-    cells x cells averages a plane. A soft edge lies around it, up to `touched`.
+    Nothing inside a box is left but what its method keeps: of `fill` nothing, of `pixelate` and
+    `blur` at most cells x cells averages a plane. A soft edge lies around it, up to `touched`.
 
     The order in which regions are given does not matter, and no region brings back what another
     one removes. On each plane: the colours of all `fill` regions are taken, from outside of every
     region; if other regions take averages, the insides of the `fill` regions are painted, and then
     the averages are taken; then all regions are painted with their soft edges, in the order of
-    (x0, y0, x1, y1, method).
+    (x0, y0, x1, y1, method, cells).
 
     Raises UsageError for a method that does not exist and for a box that leaves the frame, and
     InputError for planes of an unknown layout; the frame is then untouched.
     """
     ordered = sorted(set(regions), key=_order)
-    _check(frame, ordered, cells)
-    methods = [METHODS[name] for _, name in ordered]
+    _check(frame, ordered)
+    methods = [(METHODS[name], cells) for _, name, cells in ordered]
     # Y alone, or the first three of Y, U, V, A and R, G, B, A.
     planes = frame.planes[: 3 if len(frame.planes) >= 3 else 1]
     shapes = {plane.shape: plane for plane in planes}
     where = {
-        shape: [area(box, frame, plane) for box, _ in ordered] for shape, plane in shapes.items()
+        shape: [area(box, frame, plane) for box, *_ in ordered] for shape, plane in shapes.items()
     }
     for plane in planes:
-        _cover_plane(plane, where[plane.shape], methods, cells=cells, depth=frame.depth)
+        _cover_plane(plane, where[plane.shape], methods, depth=frame.depth)
 
 
 def _cover_plane(
-    plane: Plane, areas: Sequence[Area], methods: Sequence[Method], *, cells: int, depth: int
+    plane: Plane, areas: Sequence[Area], methods: Sequence[tuple[Method, int]], *, depth: int
 ) -> None:
     colours = {
         number: reference.surroundings(plane, areas[number], areas, depth)
-        for number, method in enumerate(methods)
+        for number, (method, _) in enumerate(methods)
         if not method.averages
     }
     if len(colours) < len(methods):
         # An average must not hold what a `fill` region beside it removes.
         for number, filled in colours.items():
             reference.paint(plane, areas[number], filled, smooth=True, soft_edge=False)
-    for number, method in enumerate(methods):
+    for number, (method, cells) in enumerate(methods):
         if method.averages:
             colours[number] = reference.averages(plane, areas[number], cells)
-    for number, method in enumerate(methods):
+    for number, (method, _) in enumerate(methods):
         reference.paint(plane, areas[number], colours[number], smooth=method.smooth)
 
 
-def _order(region: tuple[Box, str]) -> tuple[int, int, int, int, str]:
-    box, method = region
-    return box.x0, box.y0, box.x1, box.y1, method
+def _order(region: Patch) -> tuple[int, int, int, int, str, int]:
+    box, method, cells = region
+    return box.x0, box.y0, box.x1, box.y1, method, cells
 
 
-def _check(frame: Frame, regions: Sequence[tuple[Box, str]], cells: int) -> None:
-    if cells < 1:
-        raise UsageError(f"{cells} cells: a region has 1 or more.")
+def _check(frame: Frame, regions: Sequence[Patch]) -> None:
     whole = Box(0, 0, frame.width, frame.height)
-    for box, name in regions:
+    for box, name, cells in regions:
+        if cells < 1:
+            raise UsageError(f"{cells} cells: a region has 1 or more.")
         if name not in METHODS or METHODS[name].medium != "picture":
             raise UsageError(f"no method of pictures is called {name!r}.")
         if box & whole != box:

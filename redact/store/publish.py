@@ -17,7 +17,7 @@ from redact.ledger.detail import Detail, Sealed
 from redact.ledger.entry import Entry
 from redact.ledger.facts import SUFFIX, Clip, Facts, Listing
 from redact.ledger.files import digest, locked, move_durably, sync_file, sync_folder, writing
-from redact.ledger.log import CHECKPOINT, Log
+from redact.ledger.log import CHECKPOINT, DATABASE, Log, address
 from redact.store.desk import Desk, abandoned, seal, sealed_files
 from redact.store.standing import check_not_withdrawn, last_published, standing
 from redact.store.verify import Summary, detail_folder, lost_detail, verify
@@ -33,11 +33,12 @@ class Store:
     spawn: a forked one would keep this process's desk locked after its death.
     """
 
-    def __init__(self, root: Path, keys: Path | None = None) -> None:
+    def __init__(self, root: Path, keys: Path | None = None, *, ledger: str | None = None) -> None:
         """
         Open the store at `root`, made if there is none, and finish what a crash left.
 
         `keys` is the folder of its keys, outside it; without one, REDACT_KEYS or the user's own.
+        `ledger` is the URL of a new store's PostgreSQL database; without one it is a SQLite file.
         Raises StoreError when it can't be written or a key is missing or wrong, and
         LedgerCorruptError when its ledger does not match its checkpoint.
         """
@@ -53,7 +54,7 @@ class Store:
             sync_folder(root)
             sync_folder(root.parent)
             with locked(self._work / "lock"):
-                self._keys, self.log = _open_log(root, folder)
+                self._keys, self.log = _open_log(root, folder, ledger)
                 self._desk = Desk(self._work)
             with self._alone():
                 pass
@@ -252,7 +253,7 @@ class Store:
     @contextmanager
     def _alone(self) -> Iterator[None]:
         """Without other writers, and with everything settled that failed or dead ones have left."""
-        with locked(self._work / "lock"):
+        with locked(self._work / "lock"), self.log.everywhere():
             for jobs in (self._desk.failed(), abandoned(self._work)):
                 with closing(jobs):  # lets go of an abandoned desk's lock, whatever happens
                     for job in jobs:
@@ -270,7 +271,7 @@ class Store:
         shutil.rmtree(job)
 
 
-def _open_log(root: Path, folder: Path) -> tuple[keyring.Keys, Log]:
+def _open_log(root: Path, folder: Path, at: str | None) -> tuple[keyring.Keys, Log]:
     """The store's keys and log; both are made for a store that is new."""
     new = not (root / "ledger" / CHECKPOINT).exists()
     if new and any((root / "clips").iterdir()):
@@ -281,12 +282,18 @@ def _open_log(root: Path, folder: Path) -> tuple[keyring.Keys, Log]:
     keys = keyring.load(folder, make=new)
     ids = {f"{name}_key": value for name, value in keys.ids.items()}
     if new:
-        Log.create(root / "ledger", keys.signer, f"redact/{secrets.token_hex(8)}", **ids)
+        origin = f"redact/{secrets.token_hex(8)}"
+        Log.create(root / "ledger", keys.first_signer, origin, at or DATABASE, **ids)
     log = Log(root / "ledger", keys.signer)
     if any(log.meta.get(name) != value for name, value in ids.items()):
         log.close()
         raise StoreError(
             f"{root}: the keys are not those that this store was begun with.",
             todo="Say where its keys are (REDACT_KEYS).",
+        )
+    if at is not None and at != address(root / "ledger"):
+        log.close()
+        raise StoreError(
+            f"{root}: its ledger is in another database.", todo="Leave out --ledger: it is known."
         )
     return keys, log
