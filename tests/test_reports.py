@@ -169,9 +169,8 @@ def test_the_integrity_report_says_whole_and_broken(tmp_path):
         fill(store, film(tmp_path), clips=2, held=0)
         data, _ = made(store, tmp_path, "integrity", "txt")
         assert "Every entry, every hash of the tree and the signature match." in data.decode()
-        store.log._db.execute(
-            "UPDATE nodes SET hash = ? WHERE place = 0 AND level = 0", (b"x" * 32,)
-        )
+        query = "UPDATE nodes SET hash = ? WHERE place = 0 AND level = 0"
+        store.log._db.rows(query, (b"x" * 32,))
         data, _ = made(store, tmp_path, "integrity", "html")
         assert "BROKEN: entry 0 does not match" in data.decode()
 

@@ -10,10 +10,29 @@ from functools import cached_property
 from typing import Any
 
 from redact.ledger.checkpoint import Checkpoint
+from redact.ledger.database import unpacked
 from redact.ledger.log import Log
 
+BATCH = 2000
 TO_BE_PROVIDED = "to be provided"
 """What stands wherever a ledger can't know the answer."""
+
+
+def entries(log: Log, start: int = 0, where: str = "") -> Iterator[tuple[int, bytes]]:
+    """
+    The number and bytes of each entry from `start` on, in order, unchecked: `verify` checks.
+
+    Some at a time, so that a slow reader keeps no writer waiting. `where` narrows it, in SQL.
+    """
+    while True:
+        query = f"SELECT seq, bytes FROM entries WHERE seq >= {start:d}{where} ORDER BY seq"
+        with log.snapshot():
+            rows = list(log.stream(f"{query} LIMIT {BATCH}"))
+        for seq, column in rows:
+            yield seq, unpacked(column)
+        if len(rows) < BATCH:
+            return
+        start = rows[-1][0] + 1
 
 
 @dataclass(frozen=True)
@@ -37,11 +56,11 @@ class Subject:
 
     def values(self, *kinds: str) -> Iterator[dict[str, Any]]:
         """What entries say, in order; all of them, or those of these kinds."""
-        query = f"SELECT bytes FROM entries WHERE seq < {self.head.size:d}"
-        if kinds:
-            query += f" AND kind IN ({', '.join(repr(kind) for kind in kinds)})"
-        for (data,) in self.log.rows(f"{query} ORDER BY seq"):
-            yield json.loads(bytes(data))
+        where = f" AND kind IN ({', '.join(repr(kind) for kind in kinds)})" if kinds else ""
+        for seq, data in entries(self.log, 0, where):
+            if seq >= self.head.size:
+                return
+            yield json.loads(data)
 
     @cached_property
     def standing(self) -> dict[str, int]:

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 from redact.ledger import kinds
 from redact.ledger.facts import SUFFIX
+from redact.ledger.proof import prove
 from redact.review import decisions
 from redact.review.asking import Ask, Download, Media, Moved, Page, Reply
 from redact.review.columns import Filter
@@ -140,7 +141,9 @@ def proof(ask: Ask) -> Download:
     """The proof that the clip's entry is in the signed log, to be checked without this page."""
     rec = ask.record()
     entry = decisions.standing(ask.opened, rec)
-    return Download(decisions.proof(ask.opened, entry), f"{rec}.tlog-proof", "text/plain")
+    if ask.opened.log is None:
+        raise RefusedError(409, "The ledger can't be read.")
+    return Download(prove(ask.opened.log, entry), f"{rec}.tlog-proof", "text/plain")
 
 
 def verdict(ask: Ask) -> Moved:

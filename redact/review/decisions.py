@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from redact.ledger import kinds, merkle
+from redact.ledger import kinds
 from redact.ledger.entry import Entry
 from redact.quality import LEAKS
 from redact.review.asking import Ask
@@ -68,22 +67,3 @@ def on_answers(entry: Entry, answers: list[str], who: str, lot: str | None) -> l
     """What is recorded of a reviewer's answers: a leak withdraws the clip with the same append."""
     drafts = [kinds.verdict(entry, answers, who=who, lot=lot)]
     return [*drafts, kinds.withdrawn(entry, "leak", who=who)] if leaks(answers) else drafts
-
-
-def proof(opened: Opened, entry: Entry) -> bytes:
-    """
-    That an entry is in the log, as https://c2sp.org/tlog-proof: to be checked with the key alone.
-
-    Raises RefusedError where the ledger can't be read.
-    """
-    if opened.log is None:
-        raise RefusedError(409, "The ledger can't be read.")
-    with opened.log.snapshot():
-        note, size = opened.log.note(), len(opened.log)
-        hashes = merkle.inclusion_proof(entry.seq, size, opened.log.node)
-    lines = [
-        "c2sp.org/tlog-proof@v1",
-        f"index {entry.seq}",
-        *(b64encode(one).decode() for one in hashes),
-    ]
-    return ("\n".join(lines) + "\n\n").encode() + note

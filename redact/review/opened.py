@@ -6,6 +6,7 @@ import json
 import re
 import sqlite3
 import threading
+import zlib
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from redact.ledger import verify as whole
 from redact.ledger.checkpoint import Checkpoint
 from redact.ledger.entry import SCHEMA
 from redact.ledger.log import CHECKPOINT, DATABASE, Log
+from redact.reports.subject import entries
 from redact.review.index import Index
 from redact.store import Store
 
@@ -95,7 +97,7 @@ class Opened:
                 pass
         except RedactError as error:
             self.trouble = self.trouble or Trouble.of(error)
-        except (ValueError, KeyError, TypeError, sqlite3.Error) as error:
+        except (ValueError, KeyError, TypeError, zlib.error, sqlite3.Error) as error:
             self.trouble = self.trouble or Trouble(
                 f"An entry after number {self.index.next} can't be read ({type(error).__name__}).",
                 "The page shows what comes before it, and is read-only.",
@@ -105,8 +107,7 @@ class Opened:
             self._feeding.release()
 
     def _raw(self, start: int) -> Iterator[tuple[int, bytes]]:
-        query = f"SELECT seq, bytes FROM entries WHERE seq >= {start:d} ORDER BY seq"
-        for seq, data in self.log.rows(query) if self.log else _salvaged(self.root, query):
+        for seq, data in entries(self.log, start) if self.log else _salvaged(self.root, start):
             if f'"{SCHEMA}"'.encode() not in data:
                 schema = json.loads(data)["schema"]
                 self.trouble = self.trouble or Trouble(
@@ -130,20 +131,17 @@ class Opened:
 
     def entry(self, seq: int) -> dict[str, Any]:
         """What entry `seq` says."""
-        return self._values(f"SELECT bytes FROM entries WHERE seq = {seq:d}")[0]
+        return self._values(f" AND seq = {seq:d}")[0]
 
     def history(self, rec: str) -> list[dict[str, Any]]:
         """All entries about one record, oldest first, as far as they were taken in."""
         if not re.fullmatch(r"[0-7][0-9A-HJKMNP-TV-Z]{25}", rec):
             return []
-        query = (
-            f"SELECT bytes FROM entries WHERE rec = '{rec}' AND seq < {self.size:d} ORDER BY seq"
-        )
-        return self._values(query)
+        return [value for value in self._values(f" AND rec = '{rec}'") if value["seq"] < self.size]
 
-    def _values(self, query: str) -> list[dict[str, Any]]:
-        rows = self.log.rows(query) if self.log else _salvaged(self.root, query)
-        return [json.loads(bytes(row[0])) for row in rows]
+    def _values(self, where: str) -> list[dict[str, Any]]:
+        found = entries(self.log, 0, where) if self.log else _salvaged(self.root, 0, where)
+        return [json.loads(data) for _, data in found]
 
     def check(self) -> None:
         """Verify the whole log; if it does not match, the page is read-only from here on."""
@@ -178,9 +176,11 @@ def _open(root: Path, keys: Path | None) -> tuple[Store | None, Log | None, Trou
     return store, store.log, None
 
 
-def _salvaged(root: Path, query: str) -> Iterator[tuple[Any, ...]]:
-    """What can still be read of a log that does not open."""
+def _salvaged(root: Path, start: int, where: str = "") -> Iterator[tuple[int, bytes]]:
+    """What can still be read of a log that does not open, as `entries` gives it."""
     path = root / "ledger" / DATABASE
     if path.is_file():
+        query = f"SELECT seq, bytes FROM entries WHERE seq >= {start:d}{where} ORDER BY seq"
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
-            yield from db.execute(query)
+            for seq, column in db.execute(query):
+                yield seq, zlib.decompress(column)
