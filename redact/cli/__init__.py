@@ -68,6 +68,25 @@ def main() -> None:
     """
 
 
-from redact.cli import check, clips, export, ledger, models, review  # noqa: E402  # they register their commands
+from redact.cli import (  # noqa: E402  # they register their commands
+    admit,
+    check,
+    clips,
+    export,
+    ledger,
+    models,
+    review,
+    withdraw,
+)
 
-__all__ = ["check", "clips", "export", "ledger", "main", "models", "review"]
+__all__ = [
+    "admit",
+    "check",
+    "clips",
+    "export",
+    "ledger",
+    "main",
+    "models",
+    "review",
+    "withdraw",
+]

@@ -39,7 +39,7 @@ def show(record: str | None, store: Path, as_json: bool) -> None:
     A record is the name, without its suffix, of a file in clips/. Entries say that and how
     something was removed, never what: no names, no places, no times.
     """
-    with _open(store) as opened:
+    with open_store(store) as opened:
         entries = opened.log.by_rec(record) if record else opened.log.entries()
         shown = 0
         for entry in entries:
@@ -58,7 +58,7 @@ def verify(store: Path, as_json: bool) -> None:
 
     Exits with 0 when all of it matches, and with 6 when something does not.
     """
-    with _open(store) as opened:
+    with open_store(store) as opened:
         summary = opened.verify()
     value = {
         "entries": summary.entries,
@@ -77,7 +77,7 @@ def verify(store: Path, as_json: bool) -> None:
         )
 
 
-def _open(store: Path) -> Store:
+def open_store(store: Path) -> Store:
     """An existing store: looking at one must not make one."""
     if not (store / "ledger").is_dir():
         raise UsageError(f"there is no store in {str(store)!r}.", means="Nothing was changed.")

@@ -238,6 +238,20 @@ class Log:
             yield from (Entry.from_bytes(unpacked(row[0])) for row in rows)
             start += len(rows)
 
+    def leaves(self, start: int = 0) -> Iterator[bytes]:
+        """The bytes of all entries from `start` on, in order, unchecked: see ledger.follow."""
+        query = "SELECT bytes FROM entries WHERE seq >= ? ORDER BY seq LIMIT 1000"
+        while rows := self._rows(query, start):
+            yield from (unpacked(row[0]) for row in rows)
+            start += len(rows)
+
+    def entry(self, seq: int) -> Entry:
+        """The entry of this number. Raises LedgerCorruptError if there is none."""
+        found = self._find("seq", seq)
+        if not found or found[0].seq != seq:
+            raise _corrupt(f"{self._folder}: its entry {seq} is gone.")
+        return found[0]
+
     def by_rec(self, rec: str) -> list[Entry]:
         """The history of a clip, oldest first."""
         return self._find("rec", rec)
@@ -267,7 +281,7 @@ class Log:
         query = "SELECT bytes FROM refers JOIN entries USING (seq) WHERE entry = ? ORDER BY seq"
         return [Entry.from_bytes(unpacked(row[0])) for row in self._rows(query, seq)]
 
-    def _find(self, column: str, value: str) -> list[Entry]:
+    def _find(self, column: str, value: str | int) -> list[Entry]:
         rows = self._rows(f"SELECT bytes FROM entries WHERE {column} = ? ORDER BY seq", value)
         return [Entry.from_bytes(unpacked(row[0])) for row in rows]
 
