@@ -608,3 +608,74 @@ def test_nothing_of_the_restricted_tier_is_in_the_index(site, folder):
         data = path.read_bytes()
         assert b"footage.example.com" not in data
         assert b'"boxes"' not in data
+
+
+def test_while_the_log_is_still_read_the_page_says_so_and_decides_nothing(
+    site, people, monkeypatch
+):
+    monkeypatch.setattr(Opened, "behind", property(lambda _: 2001))
+    assert "Still reading the ledger" in people["viewer"].get("/overview").text
+    answer = answer_for(site, people["officer"], clip_of(site), clean="yes")
+    assert answer.status_code == 409
+    assert "still reading" in answer.text
+
+
+def test_only_this_machine_without_accounts_and_encryption(tmp_path):
+    from redact.errors import UsageError
+    from redact.review.server import Where
+
+    accounts, pem = tmp_path / "accounts", tmp_path / "pem"
+    good = [
+        {},
+        {"address": "::1"},
+        {"address": "0.0.0.0", "accounts": accounts, "certificate": pem, "key": pem},
+        {"address": "10.0.0.1", "accounts": accounts, "behind": "https://review.example.org"},
+    ]
+    bad = [
+        {"address": "0.0.0.0"},
+        {"address": "0.0.0.0", "accounts": accounts},
+        {"address": "10.0.0.1", "certificate": pem, "key": pem},
+        {"address": "localhost"},
+        {"behind": "https://review.example.org"},
+        {"accounts": accounts, "behind": "http://review.example.org"},
+        {"certificate": pem},
+    ]
+    for options in good:
+        Where(**options).check()
+    for options in bad:
+        with pytest.raises(UsageError) as caught:
+            Where(**options).check()
+        assert "The page was not started." in str(caught.value)
+    behind = Where(accounts=accounts, behind="https://review.example.org/x")
+    assert behind.origins(8765) == {"https://review.example.org"}
+
+
+def test_accounts_are_made_kept_private_and_checked(tmp_path):
+    from redact.errors import UsageError
+    from redact.review.access import TooManyTriesError, add_account, load_accounts
+
+    path = tmp_path / "accounts.toml"
+    keys = {role: add_account(path, f"{role}.one", role) for role in ("viewer", "officer")}
+    accounts = load_accounts(path)
+    assert [account.role for account in accounts] == ["viewer", "officer"]
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert not any(key in path.read_text() for key in keys.values())
+    sessions = Sessions(accounts)
+    assert sessions.login("viewer.one", keys["viewer"])
+    assert sessions.login("viewer.one", keys["officer"]) is None
+    assert sessions.login("nobody", keys["officer"]) is None
+    for _ in range(4):
+        sessions.login("viewer.one", "x")
+    with pytest.raises(TooManyTriesError):
+        sessions.login("viewer.one", keys["viewer"])
+    assert sessions.login("officer.one", keys["officer"])
+
+    with pytest.raises(UsageError, match="already"):
+        add_account(path, "viewer.one", "officer")
+    for text in ("[[account]]\nname = 1\n", "colour = 1", "[[account]]\nnom = 'x'", "]"):
+        path.write_text(text)
+        with pytest.raises(UsageError):
+            load_accounts(path)
+    path.chmod(0o644)
+    with pytest.raises(UsageError, match="read by others"):
+        load_accounts(path)

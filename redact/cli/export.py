@@ -9,7 +9,7 @@ import click
 
 from redact.cli import say
 from redact.cli.clips import json_option
-from redact.cli.ledger import _open, ledger, store_option
+from redact.cli.ledger import ledger, open_store, store_option
 from redact.reports import REPORTS
 from redact.reports import export as write_report
 
@@ -40,7 +40,7 @@ def export(
     report = KINDS[kind]
     chosen = format_ or next(iter(REPORTS[report].formats))
     target = output or Path(f"{kind}.{chosen}")
-    with _open(store) as opened:
+    with open_store(store) as opened:
         entry = write_report(opened, report, chosen, target, who=None, lot=lot).value
     if as_json:
         click.echo(json.dumps({"file": str(target), **entry}))

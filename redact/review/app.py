@@ -176,6 +176,7 @@ class _Pages:
             **data,
             session=session,
             trouble=self._site.opened.trouble,
+            behind=self._site.opened.behind,
             has_accounts=self._site.sessions.has_accounts,
             page=template.removesuffix(".html"),
         )

@@ -12,6 +12,9 @@ from redact.review.guard import RefusedError
 from redact.review.opened import Opened
 from redact.store import Store
 
+SOON = 2000
+"""So many entries are taken in with the next request."""
+
 
 @dataclass(frozen=True, slots=True)
 class Site:
@@ -51,6 +54,10 @@ class Ask:
                 409,
                 "The store can only be read now.",
                 "Nothing was changed. See the top of the page.",
+            )
+        if self.opened.behind > SOON:
+            raise RefusedError(
+                409, "The page is still reading the ledger.", "Nothing was changed. Wait a little."
             )
         return self.opened.store
 

@@ -18,6 +18,7 @@ from redact.review.guard import RefusedError
 from redact.review.index import REVIEWS, STATES
 from redact.review.where import outlined
 from redact.review.words import WITHDRAWALS
+from redact.withdraw import withdraw as take_back
 
 __all__ = ["QUERY", "held", "listed", "media", "one", "proof", "verdict", "where", "withdraw"]
 
@@ -155,10 +156,11 @@ def verdict(ask: Ask) -> Moved:
 
 
 def withdraw(ask: Ask) -> Moved:
-    """Take a clip back: from here on the gate refuses it."""
+    """Take a clip back, and for a reason that is about its source all others of the source."""
     entry = decisions.unchanged(ask, ask.record())
     reason = ask.form.get("reason", "")
     if reason not in WITHDRAWALS:
         raise RefusedError(400, "Say why: choose a reason.")
-    decisions.record(ask, kinds.withdrawn(entry, reason, who=ask.session.who))
+    take_back(ask.store(), reason=reason, record=entry.rec, who=ask.session.who)
+    ask.opened.refresh()
     return Moved(f"/clips/{entry.rec}")

@@ -12,6 +12,7 @@ from redact.review.asking import Ask
 from redact.review.guard import RefusedError
 from redact.review.index import REVIEWS
 from redact.review.opened import Opened
+from redact.withdraw import withdraw as take_back
 
 
 def standing(opened: Opened, rec: str) -> Entry:
@@ -57,8 +58,8 @@ def record(ask: Ask, *drafts: dict[str, Any]) -> list[Entry]:
     store = ask.store()
     entries = store.append(drafts)
     for entry in entries:
-        if entry.kind == "withdrawn":
-            store.path(Entry(ask.opened.entry(entry.value["of"]))).unlink(missing_ok=True)
+        if entry.kind == "withdrawn":  # the gate is closed for it; this takes its file away
+            take_back(store, reason=entry.value["reason"], record=entry.rec)
     ask.opened.refresh()
     return entries
 

@@ -71,15 +71,17 @@ class Index:
     def feed(self, rows: Iterable[tuple[int, bytes]]) -> Iterator[int]:
         """Take in entries, (seq, bytes) from `next` on; yields how many after each batch."""
         batch: list[dict[str, Any]] = []
-        for seq, data in rows:
-            if seq != self.next + len(batch):
-                raise ValueError(f"entry {self.next + len(batch)} is missing")
-            batch.append(json.loads(bytes(data)))
-            if len(batch) == BATCH:
-                self._take(batch)
-                batch = []
-                yield self.next
-        self._take(batch)
+        try:
+            for seq, data in rows:
+                if seq != self.next + len(batch):
+                    raise ValueError(f"entry {self.next + len(batch)} is missing")
+                batch.append(json.loads(bytes(data)))
+                if len(batch) == BATCH:
+                    self._take(batch)
+                    batch = []
+                    yield self.next
+        finally:
+            self._take(batch)  # what comes before an entry that can't be read is shown
         yield self.next
 
     def _take(self, batch: list[dict[str, Any]]) -> None:

@@ -89,12 +89,32 @@ class Opened:
         self.close()
 
     def refresh(self) -> None:
-        """Take in what the log has gained. What can't be taken in makes the page read-only."""
-        if not self._feeding.acquire(blocking=False):
-            return  # another request is at it
+        """
+        Take in what the log has gained, a few thousand entries at most.
+
+        What can't be taken in makes the page read-only.
+        """
+        with self._feeding:
+            self._feed()
+
+    def prepare(self) -> None:
+        """Take in the whole log, then verify it; beside the page, which shows what is there."""
+        while self.behind and self.trouble is None:
+            self.refresh()
+        self.check()
+
+    @property
+    def behind(self) -> int:
+        """How many entries of the log are not taken in yet."""
         try:
-            for _ in self.index.feed(self._raw(self.index.next)):
-                pass
+            return max(len(self.log) - self.index.next, 0) if self.log else 0
+        except RedactError as error:
+            self.trouble = self.trouble or Trouble.of(error)
+            return 0
+
+    def _feed(self) -> None:
+        try:
+            next(self.index.feed(self._raw(self.index.next)))
         except RedactError as error:
             self.trouble = self.trouble or Trouble.of(error)
         except (ValueError, KeyError, TypeError, zlib.error, sqlite3.Error) as error:
@@ -103,8 +123,6 @@ class Opened:
                 "The page shows what comes before it, and is read-only.",
                 "Run redact ledger verify; restore the ledger from its last good copy.",
             )
-        finally:
-            self._feeding.release()
 
     def _raw(self, start: int) -> Iterator[tuple[int, bytes]]:
         for seq, data in entries(self.log, start) if self.log else _salvaged(self.root, start):

@@ -12,6 +12,7 @@ import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from redact.errors import UsageError
 from redact.ledger import kinds
 from redact.ledger.entry import Entry
 from redact.review import decisions
@@ -19,8 +20,10 @@ from redact.review.asking import Ask, Page
 from redact.review.guard import RefusedError
 from redact.review.where import outlined
 from redact.review.words import WITHDRAWALS
+from redact.sources.address import normal
 from redact.store import Store
-from redact.store.standing import standing
+from redact.store.standing import last_published
+from redact.withdraw import withdraw as take_back
 
 RIGHTS = {
     "eu-gdpr:A17": "erasure (Art. 17)",
@@ -61,7 +64,7 @@ def find(ask: Ask) -> Page:
     if span:
         _look_at(ask, store, published, clips, span, case)
     return _page(ask, {"url": url, "case": case, "right": right, "span": span, "clips": clips,
-                       "withdrawn": None})  # fmt: skip
+                       "withdrawn": None, "suppressed": False})  # fmt: skip
 
 
 def withdraw(ask: Ask) -> Page:
@@ -72,21 +75,18 @@ def withdraw(ask: Ask) -> Page:
         raise RefusedError(400, "Say why: choose a reason.", "Nothing was withdrawn.")
     if case is not None and not ask.opened.index.others("rights_case", about=case, limit=1):
         raise RefusedError(404, "There is no such case.", "Nothing was withdrawn.")
-    published = _published(store, url)
-    drafts = [
-        kinds.withdrawn(entry, reason, case=case, who=ask.session.who)
-        for entry in published
-        if standing(store.log.by_rec(entry.rec))
-    ]
-    if drafts:
-        decisions.record(ask, *drafts)
+    try:
+        done = take_back(store, reason=reason, url=url, case=case, who=ask.session.who)
+    except UsageError as error:
+        raise RefusedError(409, error.what, f"{error.means} {error.todo}") from error
+    ask.opened.refresh()
+    published = [standing for rec in done.records if (standing := _last(store, rec))]
     if case and right in RIGHTS:
         more = {"clips": [entry.seq for entry in published][:LARGEST] or None}
-        done = kinds.rights_case(case, right, "done", who=ask.session.who, **more)
-        decisions.record(ask, done)
+        decisions.record(ask, kinds.rights_case(case, right, "done", who=ask.session.who, **more))
     clips = [_clip(ask, store, entry) for entry in published]
     return _page(ask, {"url": url, "case": case, "right": right, "span": None, "clips": clips,
-                       "withdrawn": len(drafts)})  # fmt: skip
+                       "withdrawn": done.new, "suppressed": done.suppressed})  # fmt: skip
 
 
 def _url(ask: Ask) -> str:
@@ -96,13 +96,6 @@ def _url(ask: Ask) -> str:
         raise RefusedError(
             400, f"That is no address of a source: {error}.", "Nothing was changed."
         ) from error
-
-
-def normal(url: str) -> str:
-    """The one form of an address. Raises ValueError for what is none."""
-    if not re.fullmatch(r"https?://[!-~]{1,2000}", url):
-        raise ValueError("it does not begin with http:// or https://, or holds spaces")
-    return url
 
 
 def _span(ask: Ask) -> tuple[int, int] | None:
@@ -132,6 +125,10 @@ def _published(store: Store, url: str) -> list[Entry]:
     entries = store.log.by_url(store.url_hmac(url))
     last = {entry.rec: entry for entry in entries if entry.kind == "published"}
     return list(last.values())
+
+
+def _last(store: Store, rec: str) -> Entry | None:
+    return last_published(store.log.by_rec(rec))
 
 
 def _record_case(

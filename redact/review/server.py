@@ -84,7 +84,7 @@ def serve(store: Path, where: Where, say: Callable[[str, str | None], None]) -> 
             secure=bool(where.certificate or where.behind),
             probes=where.known_leaks,
         )
-        threading.Thread(target=opened.check, daemon=True).start()
+        threading.Thread(target=opened.prepare, daemon=True).start()
         base = next(origin for origin in sorted(origins))
         link = None
         if not accounts:
