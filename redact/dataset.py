@@ -222,7 +222,7 @@ class AdmittedClips(_Iterable):
         gate = self._gate
         with gate.log.snapshot():
             self._follower.follow(gate.log, lambda value: self._closed.visit(value, self.purpose))
-            entry = gate.log.entry(seq)
+            entry = gate.log.at(seq)
             files = key64(entry.file_hmac), key64(entry.url_hmac)
             if self._closed.has(seq, *files):
                 return None

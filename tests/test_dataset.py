@@ -95,7 +95,7 @@ def test_a_rank_comes_from_torchrun_s_environment_or_is_refused(root, clips, mon
 def test_who_was_given_what_stands_in_the_ledger_before_it_is_read(root, store, clips):
     dataset = AdmittedClips(root, purpose=PURPOSE, rank=1, ranks=2, to=TO)
     (entry,) = store.log.by_kind("admission")
-    given = [store.log.entry(seq).rec for seq in entry.value["clips"]]
+    given = [store.log.at(seq).rec for seq in entry.value["clips"]]
     assert given == stems(clips)[1::2] == records(dataset)
     assert (entry.value["to"], entry.value["purpose"]) == (TO, PURPOSE)
 

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import tracemalloc
 from hashlib import sha256
 from pathlib import Path
@@ -267,6 +268,14 @@ def test_memory_grows_by_a_few_bytes_for_each_row(tmp_path):
         return used
 
     assert (peak(1500) - peak(500)) / 1000 < 300
+
+
+def test_the_readme_s_manifest_can_be_used(tmp_path):
+    readme = (Path(__file__).parents[1] / "README.md").read_text()
+    (block,) = re.findall(r"```csv\n(.*?)```", readme, re.DOTALL)
+    (tmp_path / "m.csv").write_text(block)
+    (source,) = read(tmp_path / "m.csv").sources.values()
+    assert refusals(listing(source, "ab" * 32, "hmac"), COMMERCIAL) == ()
 
 
 # Addresses

@@ -8,8 +8,7 @@ from typing import Any
 
 import click
 
-from redact.cli import main, say
-from redact.cli.clips import json_option
+from redact.cli import json_option, main, say
 from redact.cli.ledger import store_option
 from redact.errors import AdmissionError, printable
 from redact.gate import Decision, Gate

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from redact import plan as plans
 from redact.batch import Inputs, Totals, expand, run_all
-from redact.cli import main, of_error, say
+from redact.cli import json_option, main, of_error, say
 from redact.errors import printable
 from redact.media.source import shown
 from redact.policy import NAMED, Policy
@@ -48,13 +48,17 @@ manifest_option = click.option(
     type=click.Path(path_type=Path),
     help="Where the clips come from: CSV, JSON Lines or Croissant. What may not be used is held.",
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="Results as JSON on stdout.")
 input_argument = click.argument("source", metavar="INPUT", type=click.Path(path_type=Path))
 
 
 @main.command()
 @click.argument("inputs", metavar="INPUT...", nargs=-1, required=True)
 @store_option
+@click.option(
+    "--ledger",
+    metavar="URL",
+    help="Where a new store's ledger is kept: postgresql://USER@HOST/DATABASE. A file, if none.",
+)
 @policy_option
 @device_option
 @manifest_option
@@ -67,6 +71,7 @@ def run(
     context: click.Context,
     inputs: tuple[str, ...],
     store: Path,
+    ledger: str | None,
     policy: str,
     device: str,
     manifest: Path | None,
@@ -85,7 +90,7 @@ def run(
     sources = manifests.read(manifest, found.paths) if manifest else None
     if sources is not None and sources.absent:
         _say_absent(sources)
-    with Bar(found) as bar, Store(store) as opened:
+    with Bar(found) as bar, Store(store, ledger=ledger) as opened:
         totals = Totals()
         for result in run_all(
             found.paths,

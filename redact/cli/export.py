@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from redact.cli import say
-from redact.cli.clips import json_option
+import redact.cli.withdraw  # noqa: F401  # adds its command
+from redact.cli import json_option, say
 from redact.cli.ledger import ledger, open_store, store_option
 from redact.reports import REPORTS
 from redact.reports import export as write_report

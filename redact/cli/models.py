@@ -14,8 +14,7 @@ import click
 from tqdm import tqdm
 
 from redact import weights
-from redact.cli import main
-from redact.cli.clips import json_option
+from redact.cli import json_option, main
 from redact.errors import DetectorError, Reason
 from redact.version import __version__
 

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import click
 
-from redact.cli import say
-from redact.cli.clips import json_option
+from redact.cli import json_option, say
 from redact.cli.ledger import ledger, open_store, store_option
 from redact.withdraw import REASONS, Withdrawal
 from redact.withdraw import withdraw as take_back

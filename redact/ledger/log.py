@@ -11,26 +11,23 @@ the database means that the database was rolled back.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from redact.errors import LedgerCorruptError, StoreError
+from redact.errors import StoreError
+from redact.ledger import begin, database, kinds, merkle
 from redact.ledger import checkpoint as checkpoints
-from redact.ledger import database, kinds, merkle
+from redact.ledger.begin import CHECKPOINT, DATABASE, VKEY, corrupt
 from redact.ledger.chain import Chain, follow
 from redact.ledger.checkpoint import Checkpoint
-from redact.ledger.database import LAYOUT, Row, unpacked
+from redact.ledger.database import Row, unpacked
 from redact.ledger.entry import Entry
 from redact.ledger.files import write_durably, writing
 from redact.ledger.group import Draft, Group, Request, write
-
-DATABASE, CHECKPOINT, VKEY = "log.sqlite", "checkpoint", "vkey"
-ADDRESS = "address"
-"""Where the database is, if it is not DATABASE beside this file."""
 
 Signer = Ed25519PrivateKey
 Signers = Callable[[str, str], Signer]
@@ -56,11 +53,11 @@ class Log:
         """
         self._folder, self._mutex, self._group = folder, threading.RLock(), Group(self._write)
         with writing(f"the ledger in {folder} could not be opened"):
-            self._db = database.open_at(address(folder), folder)
+            self._db = database.open_at(begin.address(folder), folder)
         try:
             with writing(f"the ledger in {folder} could not be opened"):
                 self.meta: dict[str, str] = dict(self._rows("SELECT name, value FROM meta"))
-                _check_layout(folder, self.meta)
+                begin.check_layout(folder, self.meta)
                 self.origin = self._file(VKEY).decode("utf-8").partition("+")[0]
                 self.chain = self._follow()
                 self._check_given(vkey)
@@ -80,25 +77,7 @@ class Log:
         `at` is the database's address (see `database.open_at`). Does nothing where there is a log;
         finishes one that a crash left half made.
         """
-        with writing(f"the ledger in {folder} could not be started"):
-            if (folder / CHECKPOINT).exists():
-                return
-            db = database.open_at(at, folder)
-            try:
-                if not db.is_filled():
-                    empty = checkpoints.sign(Checkpoint(origin, 0, merkle.EMPTY_ROOT), signer)
-                    vkey = checkpoints.verification_key(origin, signer.public_key())
-                    known = {"layout": LAYOUT, "vkey": vkey, "checkpoint": empty.decode()}
-                    db.fill({**meta, **known})
-                rows: dict[str, str] = dict(db.rows("SELECT name, value FROM meta"))
-                if db.rows("SELECT 1 FROM entries LIMIT 1"):
-                    raise _corrupt(f"{folder}: its {CHECKPOINT} is gone.")
-            finally:
-                db.close()
-            if at != DATABASE:
-                write_durably(folder / ADDRESS, f"{at}\n".encode())
-            write_durably(folder / VKEY, f"{rows['vkey']}\n".encode())
-            write_durably(folder / CHECKPOINT, rows["checkpoint"].encode())
+        begin.create(folder, signer, origin, at, meta)
 
     @property
     def vkey(self) -> str:
@@ -114,7 +93,7 @@ class Log:
 
     def _check_given(self, vkey: str | None) -> None:
         if vkey is not None and vkey.strip() not in [known for _, known in self.chain.links]:
-            raise _corrupt(f"{self._folder}: it is not signed by the key that you gave.")
+            raise corrupt(f"{self._folder}: it is not signed by the key that you gave.")
 
     def close(self) -> None:
         self._db.close()
@@ -130,7 +109,7 @@ class Log:
         """The checkpoint as it was signed."""
         rows = self._rows("SELECT value FROM meta WHERE name = 'checkpoint'")
         if not rows:
-            raise _corrupt(f"{self._folder}: its database holds no checkpoint.")
+            raise corrupt(f"{self._folder}: its database holds no checkpoint.")
         return str(rows[0][0]).encode()
 
     def everywhere(self) -> AbstractContextManager[None]:
@@ -176,7 +155,7 @@ class Log:
             )
         head = self.checkpoint()
         if merkle.root(head.size, self.node) != head.root or self.origin != head.origin:
-            raise _corrupt(f"{self._folder}: its {head.size} entries do not match the checkpoint.")
+            raise corrupt(f"{self._folder}: its {head.size} entries do not match the checkpoint.")
         return head
 
     def _repair(self) -> None:
@@ -198,18 +177,18 @@ class Log:
             head = self.checkpoint()
             meta: dict[str, str] = dict(self._rows("SELECT name, value FROM meta"))
             if {**meta, "checkpoint": ""} != {**self.meta, "checkpoint": ""}:
-                raise _corrupt(f"{self._folder}: what it was begun with was changed.")
+                raise corrupt(f"{self._folder}: what it was begun with was changed.")
             if meta.get("vkey") != self.chain.first:
-                raise _corrupt(f"{self._folder}: it was begun with another key than {VKEY} names.")
+                raise corrupt(f"{self._folder}: it was begun with another key than {VKEY} names.")
             held = self._rows("SELECT coalesce(max(seq) + 1, 0) FROM entries")[0][0]
             if seen.size > head.size or held != head.size:
-                raise _corrupt(
+                raise corrupt(
                     f"{self._folder}: it was rolled back or added to: it holds {held} entries, "
                     f"and {max(seen.size, head.size)} were signed."
                 )
             for known in (seen, head):
                 if merkle.root(known.size, self.node) != known.root or known.origin != self.origin:
-                    raise _corrupt(
+                    raise corrupt(
                         f"{self._folder}: it does not match its checkpoint of {known.size} entries."
                     )
 
@@ -221,13 +200,13 @@ class Log:
         try:
             return (self._folder / name).read_bytes()
         except FileNotFoundError as error:
-            raise _corrupt(f"{self._folder}: its {name} is gone.") from error
+            raise corrupt(f"{self._folder}: its {name} is gone.") from error
 
     def node(self, level: int, place: int) -> bytes:
         """The stored hash of a full subtree: what proofs are made from (see merkle)."""
         rows = self._rows("SELECT hash FROM nodes WHERE level = ? AND place = ?", level, place)
         if not rows:
-            raise _corrupt(f"{self._folder}: the tree's node {level}/{place} is gone.")
+            raise corrupt(f"{self._folder}: the tree's node {level}/{place} is gone.")
         return bytes(rows[0][0])
 
     def entries(self, start: int = 0) -> Iterator[Entry]:
@@ -245,12 +224,12 @@ class Log:
             yield from (unpacked(row[0]) for row in rows)
             start += len(rows)
 
-    def entry(self, seq: int) -> Entry:
+    def at(self, seq: int) -> Entry:
         """The entry of this number. Raises LedgerCorruptError if there is none."""
-        found = self._find("seq", seq)
-        if not found or found[0].seq != seq:
-            raise _corrupt(f"{self._folder}: its entry {seq} is gone.")
-        return found[0]
+        rows = self._rows("SELECT bytes FROM entries WHERE seq = ?", seq)
+        if not rows:
+            raise corrupt(f"{self._folder}: its entry {seq} is gone.")
+        return Entry.from_bytes(unpacked(rows[0][0]))
 
     def by_rec(self, rec: str) -> list[Entry]:
         """The history of a clip, oldest first."""
@@ -323,28 +302,3 @@ class Log:
     def _guard(self, what: str) -> Iterator[None]:
         with self._mutex, writing(f"{self._folder}: {what}"):
             yield
-
-
-def address(folder: Path) -> str:
-    """Where the database of the log in this folder is. Raises LedgerCorruptError if it is gone."""
-    if (folder / ADDRESS).exists():
-        return (folder / ADDRESS).read_text(encoding="utf-8").strip()
-    if not (folder / DATABASE).is_file():
-        raise _corrupt(f"{folder}: its database {DATABASE} is gone.")
-    return DATABASE
-
-
-def _check_layout(folder: Path, meta: Mapping[str, str]) -> None:
-    if meta.get("layout") != LAYOUT:
-        raise StoreError(
-            f"{folder}: it was made by another version of redact, with another layout.",
-            todo="Open it with that version; a new store is needed for this one.",
-        )
-
-
-def _corrupt(what: str) -> LedgerCorruptError:
-    return LedgerCorruptError(
-        what,
-        means="Nothing that it says can be trusted, and nothing was added to it.",
-        todo="Restore the ledger from its last good copy; do not append to this one.",
-    )

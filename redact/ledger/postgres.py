@@ -19,7 +19,7 @@ except ImportError as error:
         todo="pip install 'redact[postgres]'",
     ) from error
 
-LOCK = "hashtext('redact ledger')"
+LOCK = "hashtext('redact ledger ' || current_schema())"
 """The advisory lock of a log's database: who holds it writes."""
 
 HOLDER = """
@@ -45,6 +45,7 @@ class Postgres:
                     todo="Put it into ~/.pgpass or PGPASSWORD, and leave it out of the address.",
                 )
             self._db = psycopg.connect(url, autocommit=True, application_name="redact")
+            self._cursors: list[Any] = []
             self._db.execute("SET synchronous_commit = on")
             self._db.execute(f"SET lock_timeout = '{round(1000 * seconds)}ms'")
 
@@ -56,6 +57,7 @@ class Postgres:
     def stream(self, query: str) -> Iterator[list[Row]]:
         with _said():
             cursor = self._db.cursor(name=f"redact_{secrets.token_hex(8)}")
+            self._cursors.append(cursor)
             cursor.execute(_marked(query))
         while True:
             with _said():
@@ -88,6 +90,8 @@ class Postgres:
     def rollback(self) -> None:
         if self.reading and not self._db.closed:
             self.rows("ROLLBACK")
+        while self._cursors:  # the server's end of them went with the transaction
+            self._cursors.pop().close()
 
     @property
     def reading(self) -> bool:

@@ -19,9 +19,10 @@ import platformdirs
 from redact.errors import LedgerCorruptError, RedactError
 from redact.ledger import merkle
 from redact.ledger import verify as whole
+from redact.ledger.begin import CHECKPOINT, DATABASE
 from redact.ledger.checkpoint import Checkpoint
 from redact.ledger.entry import SCHEMA
-from redact.ledger.log import CHECKPOINT, DATABASE, Log
+from redact.ledger.log import Log
 from redact.reports.subject import entries
 from redact.review.index import Index
 from redact.store import Store

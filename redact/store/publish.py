@@ -9,20 +9,22 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from redact.errors import LedgerCorruptError, Reason, StoreError
+from redact.errors import Reason, StoreError
 from redact.ledger import detail as details
 from redact.ledger import entry as entries
 from redact.ledger import keys as keyring
+from redact.ledger import kinds
 from redact.ledger.detail import Detail, Sealed
 from redact.ledger.entry import Entry
 from redact.ledger.facts import SUFFIX, Clip, Facts, Listing
 from redact.ledger.files import digest, locked, move_durably, sync_file, sync_folder, writing
-from redact.ledger.log import CHECKPOINT, DATABASE, Log, address
-from redact.store.desk import Desk, abandoned, seal, sealed_files
+from redact.store.desk import Desk, abandoned, destroy, seal, sealed_files
+from redact.store.opening import open_log
 from redact.store.standing import (
     check_not_suppressed,
     check_not_withdrawn,
     last_published,
+    shredding,
     standing,
 )
 from redact.store.verify import Summary, detail_folder, lost_detail, verify
@@ -34,8 +36,8 @@ class Store:
     """
     A store open for writing. Several processes may have it open; threads may share it.
 
-    Close it (or use `with`): what was left unfinished is then settled. Start child processes by
-    spawn: a forked one would keep this process's desk locked after its death.
+    Close it (or use `with`): what was left unfinished is then settled. Start children by spawn: a
+    forked one would keep this process's desk locked after its death.
     """
 
     def __init__(self, root: Path, keys: Path | None = None, *, ledger: str | None = None) -> None:
@@ -48,7 +50,7 @@ class Store:
         LedgerCorruptError when its ledger does not match its checkpoint.
         """
         self.root, self._work = root, root / ".work"
-        folder = keys or keyring.default_folder()
+        folder = self._key_folder = keys or keyring.default_folder()
         if folder.resolve().is_relative_to(root.resolve()):
             raise StoreError(f"the keys would lie inside the store {root}.", todo="Move them out.")
         with writing(f"the store {root} could not be opened"):
@@ -59,7 +61,7 @@ class Store:
             sync_folder(root)
             sync_folder(root.parent)
             with locked(self._work / "lock"):
-                self._keys, self.log = _open_log(root, folder, ledger)
+                self._keys, self.log = open_log(root, folder, ledger)
                 self._desk = Desk(self._work)
             with self._alone():
                 pass
@@ -186,13 +188,39 @@ class Store:
         if url_hmac is not None:
             check_not_suppressed(self.log.by_url(url_hmac))
 
+    def shred(
+        self, entry: Entry, reason: str, *, case: str | None = None, who: str | None = None
+    ) -> Entry:
+        """
+        Destroy an entry's restricted detail, its key first, and record that; proofs stay valid.
+
+        Raises StoreError; then either nothing was recorded or the next writer finishes the work.
+        """
+        if "detail" not in entry.value:
+            raise StoreError(f"entry {entry.seq} has no restricted detail.")
+        with writing("a detail could not be shredded"), self._alone():
+            if done := shredding(self.log.about(entry.seq)):
+                return done
+            job = self._desk.start(entry.rec)
+            with self._desk.working(job):
+                draft = kinds.shredded(entry, reason, case=case, who=who)
+                done = self.log.append([draft])[0]
+                destroy(detail_folder(self.root, entry), entry.value["detail"])
+                shutil.rmtree(job)
+        return done
+
+    def rotate(self, *, who: str | None = None) -> Entry:
+        """Sign with a new key from now on. The old one hands over to it, for all to follow."""
+        with writing("the signing key could not be replaced"), self._alone():
+            return self.log.hand_over(keyring.add_signing_key(self._key_folder), who=who)
+
     def recall(self, entry: Entry) -> Detail:
         """An entry's restricted detail. Raises LedgerCorruptError if it is gone or changed."""
         paths = sealed_files(detail_folder(self.root, entry), entry.value["detail"])
         try:
             key, detail = [path.read_bytes() for path in paths]
         except FileNotFoundError as error:
-            raise lost_detail(entry) from error
+            raise lost_detail(entry, shredding(self.log.about(entry.seq))) from error
         sealed = Sealed(key, detail, entry.value["detail"])
         return details.unseal(entry.rec, sealed, self._keys.wrapping)
 
@@ -276,36 +304,11 @@ class Store:
         """Finish a job if it was recorded; then delete what is left of it."""
         history = self.log.by_rec(job.name.partition(".")[0])
         stands = standing(history)
+        shredded = {it.value["of"] for it in history if it.kind == "shredded"}
         for entry in history:
+            if entry.seq in shredded:
+                destroy(detail_folder(self.root, entry), entry.value["detail"])
             outputs = list(job.glob("output.*")) if entry == stands else []
             matching = [path for path in outputs if digest(path) == entry.output]
             self._name(entry, job, matching[0] if matching else None)
         shutil.rmtree(job)
-
-
-def _open_log(root: Path, folder: Path, at: str | None) -> tuple[keyring.Keys, Log]:
-    """The store's keys and log; both are made for a store that is new."""
-    new = not (root / "ledger" / CHECKPOINT).exists()
-    if new and any((root / "clips").iterdir()):
-        raise LedgerCorruptError(
-            f"{root}: there are clips, but their ledger is gone.",
-            todo="Restore the ledger from its last good copy.",
-        )
-    keys = keyring.load(folder, make=new)
-    ids = {f"{name}_key": value for name, value in keys.ids.items()}
-    if new:
-        origin = f"redact/{secrets.token_hex(8)}"
-        Log.create(root / "ledger", keys.first_signer, origin, at or DATABASE, **ids)
-    log = Log(root / "ledger", keys.signer)
-    if any(log.meta.get(name) != value for name, value in ids.items()):
-        log.close()
-        raise StoreError(
-            f"{root}: the keys are not those that this store was begun with.",
-            todo="Say where its keys are (REDACT_KEYS).",
-        )
-    if at is not None and at != address(root / "ledger"):
-        log.close()
-        raise StoreError(
-            f"{root}: its ledger is in another database.", todo="Leave out --ledger: it is known."
-        )
-    return keys, log

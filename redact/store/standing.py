@@ -29,6 +29,11 @@ def withdrawal(entry: Entry, later: Sequence[Entry]) -> Entry | None:
     )
 
 
+def shredding(later: Sequence[Entry]) -> Entry | None:
+    """The first of the entries about an entry that shredded its detail."""
+    return next((it for it in later if it.kind == "shredded"), None)
+
+
 def check_not_withdrawn(history: Sequence[Entry], same_file: Sequence[Entry]) -> None:
     """
     Refuse work that was withdrawn: what would be made is what was taken back.
