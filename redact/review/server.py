@@ -72,7 +72,7 @@ def serve(store: Path, where: Where, say: Callable[[str, str | None], None]) -> 
     """
     where.check()
     accounts = load_accounts(where.accounts) if where.accounts else ()
-    listener = _listen(where)
+    listener = listen(where)
     port = listener.getsockname()[1]
     origins = where.origins(port)
     with Opened(store) as opened:
@@ -98,7 +98,8 @@ def serve(store: Path, where: Where, say: Callable[[str, str | None], None]) -> 
         uvicorn.Server(config).run(sockets=[listener])
 
 
-def _listen(where: Where) -> socket.socket:
+def listen(where: Where) -> socket.socket:
+    """Raises StoreError where the port is taken."""
     try:
         family = socket.AF_INET6 if ":" in where.address else socket.AF_INET
         return socket.create_server((where.address, where.port), family=family, backlog=256)
