@@ -195,7 +195,8 @@ def test_from_a_source_to_its_withdrawal_by_keyboard_in_four_clicks(browser, alo
     """ "Which clips of this source did we train on?", answered and taken back, without a mouse."""
     page = alone.person(browser)
     page.goto(alone.link)
-    page.keyboard.press("Enter")  # the button has the focus
+    page.wait_for_function("() => document.activeElement.tagName === 'BUTTON'")
+    page.keyboard.press("Enter")
     page.wait_for_url("**/overview")
     clicks = 0
 

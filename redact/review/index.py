@@ -62,7 +62,9 @@ class Index:
         self._words: dict[int, str] = {0: ""}
         for code, name, word in self._db.execute("SELECT code, list, word FROM words"):
             self._remember(code, name, word)
-        self.columns.put(_numbers(self._db.execute(f"SELECT key, {', '.join(COLUMNS)} FROM clips")))
+        rows = self._db.execute(f"SELECT key, {', '.join(COLUMNS)} FROM clips")
+        while batch := rows.fetchmany(50_000):
+            self.columns.put(_numbers(batch))
         self.next = self._next()
 
     def close(self) -> None:
