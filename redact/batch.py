@@ -105,6 +105,7 @@ def run_all(
     *,
     device: str = "auto",
     manifest: Manifest | None = None,
+    strict: bool = False,
     workers: int = 1,
     watch: Watch = lambda _path, _share: None,
 ) -> Iterator[Result]:
@@ -117,7 +118,8 @@ def run_all(
     threads = max(1, (os.cpu_count() or 1) // workers)
     idle: SimpleQueue[Redactor] = SimpleQueue()
     crew = [
-        Redactor(policy, device=device, threads=threads, manifest=manifest) for _ in range(workers)
+        Redactor(policy, device=device, threads=threads, strict=strict, manifest=manifest)
+        for _ in range(workers)
     ]
     for redactor in crew:
         idle.put(redactor)

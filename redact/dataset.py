@@ -226,8 +226,9 @@ class AdmittedClips(_Iterable):
             files = key64(entry.file_hmac), key64(entry.url_hmac)
             if self._closed.has(seq, *files):
                 return None
-            if not gate.proved(entry):
-                raise self._refused(self._store / "clips" / entry.file_name, (Refusal.PROOF,))
+            for holds, why in ((gate.proved, Refusal.PROOF), (gate.has_detail, Refusal.DETAIL)):
+                if not holds(entry):
+                    raise self._refused(self._store / "clips" / entry.file_name, (why,))
         return entry
 
     def _refused(self, path: Path, why: tuple[Refusal, ...]) -> AdmissionError:

@@ -125,7 +125,7 @@ class Gate:
             yield Refusal.WITHDRAWN
         if self._suppressed(entry, same_file):
             yield Refusal.SUPPRESSED
-        if not self._has_detail(entry, about):
+        if not self.has_detail(entry):
             yield Refusal.DETAIL
         yield from refusals(_listing(entry, same_file), self.purpose)
 
@@ -142,13 +142,12 @@ class Gate:
         urls = {one.url_hmac for one in (entry, *same_file) if one.url_hmac}
         return any(suppressed(self.log.by_url(url)) is not None for url in urls)
 
-    def _has_detail(self, entry: Entry, about: list[Entry]) -> bool:
-        """It is there, or was destroyed on purpose, which the ledger then says."""
-        kid = entry.value["detail"]["kid"]
-        if any(one.kind == "shredded" and one.value["kid"] == kid for one in about):
-            return True
+    def has_detail(self, entry: Entry) -> bool:
+        """Whether it is there, or was destroyed on purpose, which the ledger then says."""
         paths = sealed_files(detail_folder(self._root, entry), entry.value["detail"])
-        return all(path.is_file() for path in paths)
+        if all(path.is_file() for path in paths):
+            return True
+        return any(one.kind == "shredded" for one in self.log.about(entry.seq))
 
 
 def purpose_of(purpose: str) -> Purpose:

@@ -32,6 +32,7 @@ class Closed:
     files: set[int] = field(default_factory=set)
     urls: set[int] = field(default_factory=set)
     listed: dict[int, int] = field(default_factory=dict)  # by file: what was said of it last
+    came_from: dict[int, int] = field(default_factory=dict)  # by file: the URL that was said later
 
     def visit(self, value: dict[str, Any], purpose: Purpose) -> None:
         """Take in one entry's value."""
@@ -50,10 +51,13 @@ class Closed:
         if "rights" in value:
             hmac = value.get("in", {}).get("file_hmac") or value.get("file_hmac")
             self.listed |= dict.fromkeys(_keys(hmac), _allowed(value, purpose))
+            if kind == "source":
+                self.came_from |= dict.fromkeys(_keys(hmac), key64(value.get("url_hmac")))
 
     def has(self, seq: int, file: int, url: int) -> bool:
         listed = self.listed.get(file, _YES)
-        return seq in self.seqs or file in self.files or url in self.urls or listed != _YES
+        urls = {url, self.came_from.get(file, 0)}
+        return seq in self.seqs or file in self.files or bool(urls & self.urls) or listed != _YES
 
 
 def admissible(
@@ -66,7 +70,8 @@ def admissible(
     LedgerCorruptError when the log does not match its checkpoint.
     """
     seqs, files, urls, own = array("Q"), array("Q"), array("Q"), bytearray()
-    before, after = Closed(), Closed()
+    before = Closed()
+    after = Closed(came_from=before.came_from)
 
     def visit(value: dict[str, Any]) -> None:
         early = upto is None or value["seq"] < upto

@@ -6,17 +6,18 @@ import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
-from typing import Any
+from typing import Any, get_args
 
 from redact.ledger import facts as ledger
 from redact.media.probe import Clip
 from redact.pipeline import ENGINE, Made
 from redact.plan import Cut, Plan, Region
-from redact.policy import Policy
+from redact.policy import Also, Policy
 from redact.types import Kind
 
-SCOPE = frozenset({str(kind) for kind in Kind if kind is not Kind.PLATE})
-"""What this version looks for. There is no detector for plates yet, and entries say so."""
+_NOT_ALWAYS = {Kind.PLATE, *map(Kind, get_args(Also))}
+SCOPE = frozenset({str(kind) for kind in Kind if kind not in _NOT_ALWAYS})
+"""What every run looks for. There is no detector for plates yet, and entries say so."""
 
 _MEDIA = {
     "mp4": "video/mp4",
@@ -70,7 +71,7 @@ def published_facts(made: Made, policy: Policy, listing: ledger.Listing | None) 
             speech_us=looked.speech_us,
             passes=1,
         ),
-        scope=SCOPE,
+        scope=SCOPE.union(policy.names.also),
         removed=tuple(_removals(clip, plan)),
         check=ledger.Check(
             rounds=made.rounds,

@@ -143,6 +143,31 @@ def test_a_verdict_and_a_source_that_is_reserved_count_too(root, store, clips):
     assert records(dataset) == stems(clips[2:])
 
 
+def test_a_late_listing_opens_the_gate_and_its_address_can_close_it(root, store, clips):
+    late = publish(store, 20, Listing())
+    known, file = listed(store, url=URL + "late"), entry_of(store, late).file_hmac
+    url = known.src["url_hmac"]
+    store.append([kinds.source(url, "listed", known, file_hmac=file)])
+    dataset = AdmittedClips(root, purpose=PURPOSE)
+    assert records(dataset) == stems([*clips, late])
+    store.append([kinds.source(url, "suppressed", reason="order")])
+    for one in (dataset, AdmittedClips(root, purpose=PURPOSE)):
+        assert records(one) == stems(clips)
+
+
+def test_a_detail_that_is_gone_stops_the_reader_and_one_that_was_shredded_does_not(
+    root, store, clips
+):
+    entry = entry_of(store, clips[0])
+    dataset = AdmittedClips(root, purpose=PURPOSE)
+    next((root / "restricted").glob(f"{entry.value['detail']['kid']}.key")).unlink()
+    with pytest.raises(AdmissionError) as caught:
+        list(dataset)
+    assert caught.value.refusals == (Refusal.DETAIL,)
+    store.append([kinds.shredded(entry, "retention")])
+    assert len(records(AdmittedClips(root, purpose=PURPOSE))) == 10
+
+
 BROKEN = {
     "a bit": lambda path: path.write_bytes(path.read_bytes()[:-1] + b"x"),
     "longer": lambda path: path.write_bytes(path.read_bytes() + b"x"),

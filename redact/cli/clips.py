@@ -41,7 +41,12 @@ device_option = click.option(
     type=click.Choice(["auto", "cpu", "cuda"]),
     default="auto",
     show_default=True,
-    help="Where the detectors run; cuda fails where there is no usable GPU.",
+    help="Where pictures are worked on; cuda fails where there is no usable GPU.",
+)
+strict_option = click.option(
+    "--strict",
+    is_flag=True,
+    help="With --device cuda: hold a clip of which the CPU would have to do a part.",
 )
 manifest_option = click.option(
     "--manifest",
@@ -61,6 +66,7 @@ input_argument = click.argument("source", metavar="INPUT", type=click.Path(path_
 )
 @policy_option
 @device_option
+@strict_option
 @manifest_option
 @click.option(
     "--workers", type=click.IntRange(1, 1024), default=1, show_default=True, help="Clips at once."
@@ -74,6 +80,7 @@ def run(
     ledger: str | None,
     policy: str,
     device: str,
+    strict: bool,
     manifest: Path | None,
     workers: int,
     as_json: bool,
@@ -97,6 +104,7 @@ def run(
             opened,
             chosen,
             device=device,
+            strict=strict,
             manifest=sources,
             workers=workers,
             watch=bar.watch,
@@ -268,6 +276,7 @@ def as_value(result: Result) -> dict[str, Any]:
         "record": result.record,
         "removed": result.removed,
         "seconds": round(result.seconds, 3),
+        "notes": list(result.notes),
     }
     if result.error is not None:
         value |= of_error(result.error)
@@ -281,7 +290,8 @@ def as_line(result: Result) -> str:
         return f"{source}: held ({result.error.reason})\n  {result.error}"
     again = " (already there)" if result.status is Status.ALREADY else ""
     output = printable(result.output or "")
-    return f"{source} -> {output}{again}\n  removed: {words(result.removed)}"
+    lines = [f"{source} -> {output}{again}", f"removed: {words(result.removed)}", *result.notes]
+    return "\n  ".join(lines)
 
 
 def _totals(totals: Totals, inputs: Inputs, seconds: float) -> dict[str, Any]:

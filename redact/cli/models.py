@@ -119,6 +119,7 @@ def _report() -> dict[str, dict[str, str]]:
             "licence plates": "no: there is no detector for them in this version",
             "spoken names": "English only; speech of other languages is held, or silenced by "
             "the policy silence-uncovered",
+            "phone, card, addresses": "in English speech, by policy only (names.also)",
         },
         "gpu": _gpu(),
     }

@@ -89,7 +89,8 @@ class Removal:
     """
     What was removed of one kind by one method. What does not apply to the kind is None.
 
-    Pictures (face, plate): all but None. Sound (spoken_name): count, dur_us, score_ppm_min.
+    Pictures (face, plate): all but None. Sound (spoken_name and its like): count, dur_us,
+    score_ppm_min.
     Container kinds: count only, method "strip".
     """
 
