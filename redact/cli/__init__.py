@@ -44,8 +44,9 @@ MODULES = {
     "admit": "admit",
     "check": "check",
     "evaluate": "evaluate",
-    "ledger": "withdraw",  # which adds its command to those in ledger.py
+    "ledger": "export",  # which, like withdraw.py, adds its command to those in ledger.py
     **dict.fromkeys(("models", "doctor"), "models"),
+    **dict.fromkeys(("review", "account"), "review"),
 }
 """The module of each command, imported when it is asked for: who audits a ledger has no models."""
 
