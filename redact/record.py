@@ -14,9 +14,6 @@ from redact.plan import Cut, Plan, Region
 from redact.policy import Policy
 from redact.types import Kind
 
-SCOPE = frozenset({str(kind) for kind in Kind if kind is not Kind.PLATE})
-"""What this version looks for. There is no detector for plates yet, and entries say so."""
-
 _MEDIA = {
     "mp4": "video/mp4",
     "mov": "video/quicktime",
@@ -34,6 +31,12 @@ _MEDIA = {
     "png": "image/png",
     "webp": "image/webp",
 }
+
+
+def scope_of(policy: Policy) -> frozenset[str]:
+    """What a run looks for: every kind, but those that its policy turns off."""
+    off = set() if policy.plates.find else {Kind.PLATE}
+    return frozenset(str(kind) for kind in Kind if kind not in off)
 
 
 def work_of(source: str | None, policy: Policy, plan: Plan | None) -> ledger.Clip:
@@ -69,7 +72,7 @@ def published_facts(made: Made, policy: Policy) -> ledger.Facts:
             speech_us=looked.speech_us,
             passes=1,
         ),
-        scope=SCOPE,
+        scope=scope_of(policy),
         removed=tuple(_removals(clip, plan)),
         check=ledger.Check(
             rounds=made.rounds,

@@ -66,10 +66,8 @@ def _left(source: Path, output: Path, truth: dict[str, Any]) -> list[str]:
     if frames:
         share = see(source, output, frames).instances
         kind = truth["video"].get(source.name, {}).get("kind", "face")
-        if kind == "plate":
-            left.append(f"{share.part} of {share.whole} plates (no detector for them yet)")
-        elif share.whole:
-            left.append(f"{share.part} of {share.whole} faces")
+        if share.whole:
+            left.append(f"{share.part} of {share.whole} {kind}s")
     if names := truth["speech"].get(source.name, {}).get("names"):
         heard = hear(source, output, names).names
         left.append(f"{heard.part} of {heard.whole} names")

@@ -12,6 +12,8 @@ from redact.detectors import PictureDetector
 from redact.detectors.faces import FaceDetector
 from redact.detectors.insightface_pack import InsightFacePack
 from redact.detectors.names import NameDetector
+from redact.detectors.plates import PlateDetector
+from redact.detectors.together import together
 from redact.plan import Model
 from redact.policy import Policy
 from redact.weights import Opened, open_model
@@ -49,13 +51,17 @@ class Detectors:
             speech.folder, text.folder, label=speech.label, threads=threads, device=device
         )
         first, quick = _first_look(face, policy, device, threads)
+        again = _faces(face, policy, policy.check.long_side, device, threads)
+        plate = opened("plates") if policy.plates.find else None
+        plates = [] if plate is None else [_plates(plate, policy, device, threads)]
         return cls(
-            pictures=first,
-            pictures_quick=quick,
-            pictures_again=_faces(face, policy, policy.check.long_side, device, threads),
+            pictures=together([first, *plates]),
+            pictures_quick=quick and together([quick, *(one.quick() for one in plates)]),
+            pictures_again=together([again, *(one.again() for one in plates)]),
             names=names,
             models=(
                 *_faces_records(first, face, policy),
+                *([] if plate is None else [_plates_record(plate, policy)]),
                 _record("voice-activity", voice, 0),
                 _record(policy.names.model, speech, 0),
                 _record("names", text, 0),
@@ -95,6 +101,21 @@ def _faces(
         threads=threads,
         device=device,
     )
+
+
+def _plates(model: Opened, policy: Policy, device: str, threads: int) -> PlateDetector:
+    return PlateDetector(
+        model.read(model.main),
+        label=model.name,
+        min_score=policy.plates.min_score,
+        long_side=policy.plates.long_side,
+        threads=threads,
+        device=device,
+    )
+
+
+def _plates_record(model: Opened, policy: Policy) -> Model:
+    return _record("plates", model, round(policy.plates.min_score * 1_000_000))
 
 
 def _first_look(
