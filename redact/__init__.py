@@ -18,6 +18,7 @@ from redact.version import __version__
 if TYPE_CHECKING:
     from redact.arrays import FramesReport
     from redact.errors import (
+        AdmissionError,
         DetectorError,
         InputError,
         LedgerCorruptError,
@@ -39,6 +40,7 @@ _HOME = {
 }
 
 __all__ = [
+    "AdmissionError",
     "DetectorError",
     "FramesReport",
     "InputError",

@@ -103,6 +103,7 @@ def run_all(
     policy: Policy,
     *,
     device: str = "auto",
+    strict: bool = False,
     workers: int = 1,
     watch: Watch = lambda _path, _share: None,
 ) -> Iterator[Result]:
@@ -114,7 +115,7 @@ def run_all(
     """
     threads = max(1, (os.cpu_count() or 1) // workers)
     idle: SimpleQueue[Redactor] = SimpleQueue()
-    crew = [Redactor(policy, device=device, threads=threads) for _ in range(workers)]
+    crew = [Redactor(policy, device=device, threads=threads, strict=strict) for _ in range(workers)]
     for redactor in crew:
         idle.put(redactor)
 

@@ -23,11 +23,12 @@ from redact.errors import Reason, ResidualError
 from redact.listen import listen, span_of, to_remove
 from redact.look import Looker, Schedule, ahead, look_at_picture
 from redact.media.coded import coded
-from redact.media.decode import Sound, frames, sound
+from redact.media.decode import Sound, sound
 from redact.media.probe import Clip, PictureStream, SoundStream, probe
 from redact.plan import Cut, Plan, Region
 from redact.policy import Policy
 from redact.remove import Expected, thumbnail
+from redact.stages import Stages
 from redact.types import Box, Frame, Kind, Span, Track
 
 FRAME_TOLERANCE = 12.0
@@ -68,7 +69,11 @@ class Verdict:
 
 
 def inspect(
-    clip: Clip, detectors: Detectors, policy: Policy, progress: Callable[[float], None]
+    clip: Clip,
+    detectors: Detectors,
+    policy: Policy,
+    stages: Stages,
+    progress: Callable[[float], None],
 ) -> Verdict:
     """A second look at a file of which nothing is known: what can still be found in all of it."""
     tracks: tuple[Track, ...] = ()
@@ -76,7 +81,7 @@ def inspect(
     if clip.picture is not None:
         schedule = Schedule(looks_per_second=policy.faces.looks_per_second)
         detector = upright(detectors.pictures_again, clip.picture.rotation)
-        seen = look_at_picture(clip, detector, schedule, progress)
+        seen = look_at_picture(clip, detector, schedule, progress, source=stages.frames)
         tracks, scanned = seen.tracks, seen.frames_scanned
     heard = listen(clip, detectors.names, policy, progress)
     return Verdict(
@@ -95,6 +100,7 @@ def check(
     expected: Expected | None,
     detectors: Detectors,
     policy: Policy,
+    stages: Stages,
     progress: Callable[[float], None],
 ) -> Verdict:
     """
@@ -112,8 +118,8 @@ def check(
     tracks: tuple[Track, ...] = ()
     scanned = 0
     if clip.picture is not None:
-        tracks, scanned = _look_again(clip, plan, expected, detectors, policy, progress)
-    spans, listened = _listen_again(source, clip, plan, detectors.names)
+        tracks, scanned = _look_again(clip, plan, expected, detectors, policy, stages, progress)
+    spans, listened = _listen_again(source, clip, plan, detectors.names, policy)
     return Verdict(tracks=tracks, spans=spans, frames_scanned=scanned, sound_us_scanned=listened)
 
 
@@ -154,6 +160,7 @@ def _look_again(
     expected: Expected | None,
     detectors: Detectors,
     policy: Policy,
+    stages: Stages,
     progress: Callable[[float], None],
 ) -> tuple[tuple[Track, ...], int]:
     assert clip.picture is not None
@@ -161,7 +168,7 @@ def _look_again(
     schedule = Schedule(looks_per_second=policy.check.looks_per_second, phase=0.5)
     detector = upright(detectors.pictures_again, clip.picture.rotation)
     looker = Looker(detector, schedule, ignore=covered.hides)
-    for frame in ahead(frames(clip)):
+    for frame in ahead(stages.frames(clip)):
         if expected is not None:
             _compare(frame, expected)
         looker.take(frame)
@@ -210,7 +217,7 @@ class Covered:
 
 
 def _listen_again(
-    source: Clip, clip: Clip, plan: Plan, detector: NameDetector
+    source: Clip, clip: Clip, plan: Plan, detector: NameDetector, policy: Policy
 ) -> tuple[tuple[Span, ...], int]:
     """The recogniser on the sound around every removed span, with other settings."""
     found: list[Span] = []
@@ -223,7 +230,7 @@ def _listen_again(
                 listened += len(window.samples) * 1_000_000 // window.rate
                 heard = detector.listen(window.samples, again=True, language=plan.looked.language)
                 # The first look understood it all: what this one does not is removed.
-                for one in to_remove(heard):
+                for one in to_remove(heard, policy):
                     span = span_of(one, window, before.index, detector.name)
                     found += [] if _removed(span, cuts) else [span]
     return tuple(found), listened

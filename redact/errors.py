@@ -8,6 +8,7 @@ Every error that redact raises on purpose, and the exit code the command line gi
   + StoreError             5  a store or a ledger that could not be written
   + LedgerCorruptError     6  a ledger that does not match its checkpoint
   + ResidualError          7  something that can still be seen or heard in the output
+  + AdmissionError         8  a clip that may not be used: withdrawn, or not allowed for the purpose
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ class Reason(StrEnum):
     TIMEOUT = "timeout"
     CRASHED = "crashed"
     MEMORY = "memory"
+    WITHDRAWN = "withdrawn"  # an earlier publication of this source was withdrawn for good
 
 
 class RedactError(Exception):
@@ -133,3 +135,10 @@ class ResidualError(RedactError):
     exit_code = 7
     reason = Reason.STILL_VISIBLE
     remedy = "Write a plan (redact plan), add what is missing by hand, and apply it."
+
+
+class AdmissionError(RedactError):
+    """A clip that may not be used: withdrawn, or not allowed for the purpose."""
+
+    exit_code = 8
+    reason = Reason.WITHDRAWN

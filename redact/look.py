@@ -55,17 +55,18 @@ def look_at_picture(
     progress: Progress,
     *,
     quick: PictureDetector | None = None,
+    source: Callable[[Clip], Iterator[Frame]] = frames,
 ) -> Seen:
     """
     All that is found in a clip's picture, as tracks through its frames; `quick` as for a Looker.
 
-    Raises InputError where the picture does not decode, DetectorError where the detector could
-    not look.
+    `source` decodes the clip. Raises InputError where the picture does not decode, DetectorError
+    where the detector could not look.
     """
     assert clip.picture is not None
     looker = Looker(detector, schedule, quick=quick)
     expected = max(clip.picture.frames, 1)
-    for frame in ahead(frames(clip)):
+    for frame in ahead(source(clip)):
         looker.take(frame)
         progress(min(frame.index / expected, 1.0))
     return looker.seen(rate=float(clip.picture.rate or 25))

@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from redact.check import Verdict, check, inspect
+from redact.cuda.driver import GpuLostError, GpuMemoryError
 from redact.detectors.opened import Detectors
 from redact.detectors.upright import upright
 from redact.errors import InputError, ResidualError, UsageError
@@ -22,8 +24,11 @@ from redact.media.render import render
 from redact.plan import Cut, Looked, Plan, Region
 from redact.policy import Policy
 from redact.remove import Cover, sound_edits
+from redact.stages import Stages
 from redact.types import Box, Span, Track
 from redact.version import __version__
+
+T = TypeVar("T")
 
 ENGINE = f"redact {__version__}"
 
@@ -39,14 +44,22 @@ class Made:
     plan: Plan  # with what the second look added
     rounds: int  # how often it was rendered
     verdict: Verdict
+    notes: tuple[str, ...] = ()
+    """What of the picture ran on the CPU, where a GPU was to be used."""
 
 
 class Pipeline:
     """Holds the detectors of one policy open; works on one clip at a time."""
 
-    def __init__(self, policy: Policy, *, device: str = "auto", threads: int = 0) -> None:
+    def __init__(
+        self, policy: Policy, *, device: str = "auto", threads: int = 0, strict: bool = False
+    ) -> None:
+        if strict and device != "cuda":
+            raise UsageError("--strict is for --device cuda.")
         self.policy = policy
         self.detectors = Detectors.open(policy, device=device, threads=threads)
+        self._device, self._threads, self._strict = device, threads, strict
+        self._spare: Pipeline | None = None  # on the CPU, once the GPU has failed
 
     def probe(self, path: Path, progress: Progress) -> Clip:
         """What the file is; raises InputError for one that can't be read to its end."""
@@ -56,6 +69,34 @@ class Pipeline:
 
     def plan(self, clip: Clip, progress: Progress) -> Plan:
         """What has to go from the clip. Reads only."""
+        return self._or_on_cpu(lambda one, stages: one._plan(clip, stages, progress))
+
+    def _or_on_cpu(self, work: Callable[[Pipeline, Stages], T]) -> T:
+        """
+        The work; on the CPU if the GPU has no memory for this clip, or is lost from here on.
+
+        Only for the device "auto": who asked for the GPU gets the error, and the clip is held.
+        """
+        try:
+            return work(self, self._stages())
+        except (GpuLostError, GpuMemoryError) as error:
+            if self._device != "auto":
+                raise
+            self._spare = self._spare or self._open_on_cpu()
+            if isinstance(error, GpuLostError):
+                self.detectors = self._spare.detectors
+            return work(self._spare, Stages(notes=[f"Done on the CPU: {error.what}"]))
+
+    def _open_on_cpu(self) -> Pipeline:
+        return Pipeline(self.policy, device="cpu", threads=self._threads)
+
+    def _stages(self) -> Stages:
+        stages = Stages(self.detectors.gpu, strict=self._strict)
+        for note in (*self.detectors.on_cpu, *(stages.gpu.notes if stages.gpu else ())):
+            stages.say(note)
+        return stages
+
+    def _plan(self, clip: Clip, stages: Stages, progress: Progress) -> Plan:
         policy = self.policy
         seen = Seen(tracks=(), frames=0, frames_scanned=0)
         if clip.picture is not None:
@@ -69,6 +110,7 @@ class Pipeline:
                 schedule,
                 _part(progress, 0.0, share),
                 quick=quick and upright(quick, clip.picture.rotation),
+                source=stages.frames,
             )
         heard = listen(clip, self.detectors.names, policy, _part(progress, 0.7, 1.0))
         return Plan(
@@ -95,29 +137,51 @@ class Pipeline:
         is: what the second look still finds is a ResidualError at once, or with `trust` goes into
         the record. On any failure `target` is not left behind.
         """
+        return self._or_on_cpu(
+            lambda one, stages: one._make(clip, target, plan, trust, stages, progress)
+        )
+
+    def _make(
+        self,
+        clip: Clip,
+        target: Path,
+        plan: Plan | None,
+        trust: bool,
+        stages: Stages,
+        progress: Progress,
+    ) -> Made:
         try:
             if plan is None:
-                looked = self.plan(clip, _part(progress, 0.0, 0.5))
-                made = self._until_clean(clip, target, looked, _part(progress, 0.5, 1.0))
+                looked = self._plan(clip, stages, _part(progress, 0.0, 0.5))
+                rest = _part(progress, 0.5, 1.0)
+                made = self._until_clean(clip, target, looked, stages, rest)
             else:
-                made = self._as_planned(clip, target, plan, trust, progress)
+                made = self._as_planned(clip, target, plan, trust, stages, progress)
             _check_unchanged(clip)
         except BaseException:
             target.unlink(missing_ok=True)
             raise
-        return made
+        return replace(made, notes=tuple(stages.notes))
 
     def look_again(self, clip: Clip, progress: Progress) -> Verdict:
         """A second look at a file that nothing is known of."""
-        return inspect(clip, self.detectors, self.policy, progress)
+        return self._or_on_cpu(
+            lambda one, stages: inspect(clip, one.detectors, one.policy, stages, progress)
+        )
 
     def _as_planned(
-        self, clip: Clip, target: Path, plan: Plan, trust: bool, progress: Progress
+        self,
+        clip: Clip,
+        target: Path,
+        plan: Plan,
+        trust: bool,
+        stages: Stages,
+        progress: Progress,
     ) -> Made:
         fits(plan, clip, self.policy)
         strip = {str(kind): count for kind, count in sorted(clip.found.items())}
         plan = replace(plan, models=self.detectors.models, strip=strip)
-        verdict = self._once(clip, target, plan, progress)
+        verdict = self._once(clip, target, plan, stages, progress)
         if not verdict.clean and not trust:
             raise ResidualError(
                 f"the second look still finds {verdict.summary} that the plan leaves.",
@@ -127,9 +191,11 @@ class Pipeline:
             )
         return Made(clip=clip, plan=plan, rounds=1, verdict=verdict)
 
-    def _until_clean(self, clip: Clip, target: Path, plan: Plan, progress: Progress) -> Made:
+    def _until_clean(
+        self, clip: Clip, target: Path, plan: Plan, stages: Stages, progress: Progress
+    ) -> Made:
         for round_ in range(1, self.policy.check.rounds + 2):
-            verdict = self._once(clip, target, plan, progress)
+            verdict = self._once(clip, target, plan, stages, progress)
             if verdict.clean:
                 return Made(clip=clip, plan=plan, rounds=round_, verdict=verdict)
             plan = replace(
@@ -144,21 +210,26 @@ class Pipeline:
             reason=verdict.reason,
         )
 
-    def _once(self, clip: Clip, target: Path, plan: Plan, progress: Progress) -> Verdict:
+    def _once(
+        self, clip: Clip, target: Path, plan: Plan, stages: Stages, progress: Progress
+    ) -> Verdict:
         """Render the plan, and look at what came out."""
         cover = Cover(plan, self.policy)
         covers = any(region.boxes for region in plan.regions)
+        # A still is covered where it is decoded; frames are, before the encoder is shown them.
+        edit = cover if clip.media == "still" else cover.remember
         render(
             clip,
             target,
             encoding=self.policy.encoding,
-            picture=cover if covers else None,
+            picture=edit if covers else None,
             sound=sound_edits(plan, clip),
             progress=_part(progress, 0.0, 0.6),
+            shown=lambda clip: stages.covered(clip, cover.on_gpu, cover.change),
         )
         expected = cover.expected if cover.expected.times else None
         rest = _part(progress, 0.6, 1.0)
-        return check(target, clip, plan, expected, self.detectors, self.policy, rest)
+        return check(target, clip, plan, expected, self.detectors, self.policy, stages, rest)
 
     def _cuts(self, spans: tuple[Span, ...]) -> tuple[Cut, ...]:
         return tuple(

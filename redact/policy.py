@@ -16,6 +16,9 @@ from redact.types import Kind
 
 PictureMethod = Literal["fill", "pixelate", "blur"]
 SoundMethod = Literal["silence", "tone"]
+Caution = Literal["low", "normal", "high"]
+Recogniser = Literal["speech", "speech-small", "whisper-large-v3", "whisper-large-v3-turbo"]
+Also = Literal["spoken_phone", "spoken_email", "spoken_address", "spoken_card", "speech"]
 
 
 def _between(default: Any, low: float, high: float) -> Any:
@@ -78,10 +81,17 @@ class Plates(_Checked):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Names(_Checked):
     method: SoundMethod = "silence"
-    model: Literal["speech", "speech-small"] = "speech"
-    """The recogniser's slot in the model manifest."""
+    model: Recogniser = "speech"
+    """The recogniser: its slot or its name in the model manifest. Another one is asked where it is
+    unsure."""
     uncovered_language: Literal["hold", "silence"] = "hold"
     """What happens to speech in a language whose names no installed model finds."""
+    caution: Caution = "normal"
+    """How much doubt is enough to remove a word: `low` takes what was heard as a name, `normal`
+    also what may be one, `high` all that the recogniser was unsure of. Measured in the README."""
+    also: tuple[Also, ...] = ()
+    """What else goes: numbers of phones and cards, e-mail and street addresses; or all `speech`. A
+    voice that stays can still be recognised."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,7 +202,7 @@ def _value(hint: Any, value: Any, where: str) -> Any:
             return value
         raise UsageError(f"{where} is {value!r}.", todo=f"It can be {', '.join(get_args(hint))}.")
     if get_origin(hint) is tuple and isinstance(value, list):
-        return tuple(value)
+        return tuple(_value(get_args(hint)[0], item, where) for item in value)
     if hint is float and type(value) is int:
         return float(value)
     if type(value) is not hint:

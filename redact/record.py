@@ -6,12 +6,13 @@ import json
 from collections import defaultdict
 from collections.abc import Sequence
 from hashlib import sha256
+from typing import get_args
 
 from redact.ledger import facts as ledger
 from redact.media.probe import Clip
 from redact.pipeline import ENGINE, Made
 from redact.plan import Cut, Plan, Region
-from redact.policy import Policy
+from redact.policy import Also, Policy
 from redact.types import Kind
 
 _MEDIA = {
@@ -35,8 +36,10 @@ _MEDIA = {
 
 def scope_of(policy: Policy) -> frozenset[str]:
     """What a run looks for: every kind, but those that its policy turns off."""
-    off = set() if policy.plates.find else {Kind.PLATE}
-    return frozenset(str(kind) for kind in Kind if kind not in off)
+    off = {str(kind) for kind in get_args(Also)} - set(policy.names.also)
+    if not policy.plates.find:
+        off.add(str(Kind.PLATE))
+    return frozenset(str(kind) for kind in Kind) - off
 
 
 def work_of(source: str | None, policy: Policy, plan: Plan | None) -> ledger.Clip:

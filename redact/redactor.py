@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from redact import arrays
-from redact.arrays import FramesReport, Pictures
+from redact.arrays import FramesReport
 from redact.check import Verdict
 from redact.detectors.opened import Detectors
 from redact.errors import Reason, RedactError, UsageError
@@ -49,6 +50,7 @@ class Result:
     record: str = ""  # the ledger's opaque name for it
     removed: dict[str, int] = field(default_factory=dict)  # how many of each kind
     seconds: float = 0.0  # of footage
+    notes: tuple[str, ...] = ()  # what ran on the CPU, where a GPU was to be used
     error: RedactError | None = None  # why it is held
 
 
@@ -67,14 +69,21 @@ class Redactor:
         policy: a Policy, the name of one, or the path of a TOML file.
         device: "cpu", "cuda" (raises DetectorError where there is none) or "auto".
         threads: of the models and codecs; 0 takes every core.
+        strict: with "cuda", a clip is held rather than that a part of its picture is worked on
+            by the CPU.
     """
 
     def __init__(
-        self, policy: str | Path | Policy = "strict", *, device: str = "auto", threads: int = 0
+        self,
+        policy: str | Path | Policy = "strict",
+        *,
+        device: str = "auto",
+        threads: int = 0,
+        strict: bool = False,
     ) -> None:
         self.policy = Policy.load(policy)
         self._device, self._threads = device, threads
-        self._worker = Worker(self.policy, device=device, threads=threads)
+        self._worker = Worker(self.policy, device=device, threads=threads, strict=strict)
         self._stores: dict[Path, Store] = {}
         self._detectors: Detectors | None = None
 
@@ -138,22 +147,31 @@ class Redactor:
         """
         return self._into(Path(path), self._store(store), plan, trust_plan, progress)
 
-    def redact_frames(self, frames: Pictures, fps: float) -> tuple[Pictures, FramesReport]:
+    def redact_frames(
+        self, frames: Any, fps: float, *, stream: int | None = None
+    ) -> tuple[Any, FramesReport]:
         """
-        A copy of the frames with every face covered, and what was covered, in this process.
+        A copy of the frames with everything found in them covered, and what was covered.
+
+        Works in this process. Frames on the GPU stay there; what comes back speaks DLPack too:
+        `torch.from_dlpack(covered)`.
 
         Args:
-            frames: (frames, height, width, 3) uint8, R G B, of one clip in order.
+            frames: uint8, of one clip in order: a NumPy array (frames, height, width, 3), R G B; or
+                on the GPU an array of torch, CuPy or another library that speaks DLPack, of the
+                same form or NV12 (frames, height * 3 / 2, width).
             fps: frames per second.
+            stream: the CUDA stream to work on, by its handle
+                (`torch.cuda.current_stream().cuda_stream`); None: one of redact's own.
 
         Raises UsageError for arrays of another form, DetectorError where a detector could not
-        look, ResidualError where the second look still finds a face. See `redact.arrays`.
+        look, ResidualError where the second look still finds something. See `redact.arrays`.
         """
         if self._detectors is None:
             self._detectors = Detectors.open(
                 self.policy, device=self._device, threads=self._threads
             )
-        return arrays.redact_frames(frames, fps, self._detectors, self.policy)
+        return arrays.redact_frames(frames, fps, self._detectors, self.policy, stream=stream)
 
     def check(self, path: str | PathLike[str], *, progress: Progress = _quiet) -> Verdict:
         """What can still be seen and heard in a file, ours or not."""
@@ -214,7 +232,8 @@ class Redactor:
             store.discard(target)
             raise
         output = store.publish(target, work, published_facts(made, self.policy), detail_of(made))
-        return _result(clip, Status.PUBLISHED, output, removed_from(made.plan))
+        result = _result(clip, Status.PUBLISHED, output, removed_from(made.plan))
+        return replace(result, notes=made.notes)
 
 
 def run(
@@ -230,9 +249,9 @@ def run(
 
 
 def redact_frames(
-    frames: Pictures, fps: float, *, policy: str | Path | Policy = "strict", device: str = "auto"
-) -> tuple[Pictures, FramesReport]:
-    """A copy of the frames with every face covered; see `Redactor.redact_frames`."""
+    frames: Any, fps: float, *, policy: str | Path | Policy = "strict", device: str = "auto"
+) -> tuple[Any, FramesReport]:
+    """A copy of the frames with everything found covered; see `Redactor.redact_frames`."""
     return Redactor(policy, device=device).redact_frames(frames, fps)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import partial
@@ -12,9 +12,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from redact.cuda.driver import Gpu
+from redact.cuda.kernels import thumbnails
+from redact.cuda.surfaces import FrameOnGpu
 from redact.media.probe import Clip
 from redact.methods import Patch, cover_all
 from redact.methods.audio import remove
+from redact.methods.cuda import cover_frames
 from redact.plan import Plan, Region
 from redact.policy import Policy
 from redact.types import Frame
@@ -36,6 +40,10 @@ class Expected:
 def thumbnail(frame: Frame) -> NDArray[np.float32]:
     """The first plane, averaged over SHRINK x SHRINK pixels, in levels of 8 bits."""
     height, width = -(-frame.height // SHRINK), -(-frame.width // SHRINK)
+    if isinstance(frame, FrameOnGpu):
+        surface = frame.surface
+        (averages,) = thumbnails(surface.gpu, surface.planes[:1], width, height)
+        return np.asarray(averages / np.float32(2 ** (frame.depth - 8)), np.float32)
     small = cv2.resize(frame.planes[0], (width, height), interpolation=cv2.INTER_AREA)
     levels: NDArray[np.float32] = small.astype(np.float32) / 2 ** (frame.depth - 8)
     return levels
@@ -59,15 +67,31 @@ class Cover:
 
     def __call__(self, frame: Frame) -> bool:
         """Changes the frame's planes in place; says whether it did."""
-        regions = self._by_frame.get(frame.index, [])
+        self.change(frame)
+        return self.remember(frame)
+
+    def change(self, frame: Frame) -> None:
+        """Covers the frame, in place, on the host; `remember` has to be told of it."""
+        regions = self.patches(frame)
         cover_all(frame, regions)
         if frame.alpha is not None:
             for box, *_ in regions:
                 frame.alpha[box.y0 : box.y1, box.x0 : box.x1] = (1 << frame.depth) - 1
+
+    def patches(self, frame: Frame) -> list[Patch]:
+        """What the plan covers in the frame."""
+        return self._by_frame.get(frame.index, [])
+
+    def on_gpu(self, gpu: Gpu, frames: Sequence[FrameOnGpu]) -> None:
+        """Covers the frames, in place, on the GPU; `remember` has to be told of each."""
+        cover_frames(gpu, frames, [self.patches(frame) for frame in frames])
+
+    def remember(self, frame: Frame) -> bool:
+        """Note a covered frame's time, and of some what they look like; says whether it changed."""
         self.expected.times.append(frame.pts * frame.time_base)
         if frame.index % self._every == 0:
             self.expected.thumbnails[frame.index] = thumbnail(frame)
-        return bool(regions)
+        return frame.index in self._by_frame
 
 
 SoundEdit = Callable[[NDArray[np.float32], Fraction], None]

@@ -17,6 +17,12 @@ class Kind(StrEnum):
     FACE = "face"
     PLATE = "plate"
     SPOKEN_NAME = "spoken_name"
+    # in speech too, where the policy asks for it
+    SPOKEN_PHONE = "spoken_phone"
+    SPOKEN_EMAIL = "spoken_email"
+    SPOKEN_ADDRESS = "spoken_address"
+    SPOKEN_CARD = "spoken_card"
+    SPEECH = "speech"  # all of it
     # of the container
     METADATA = "metadata"
     CHAPTER = "chapter"

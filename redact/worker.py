@@ -24,6 +24,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, TypeVar
 
+from redact.cuda.driver import GpuLostError
 from redact.detectors.opened import why_no_gpu
 from redact.errors import InputError, Reason, RedactError, StoreError
 from redact.pipeline import Pipeline
@@ -56,8 +57,10 @@ class Stopped(BaseException):
 class Worker:
     """A child process with the models of one policy open. Starts one anew when it has died."""
 
-    def __init__(self, policy: Policy, *, device: str = "auto", threads: int = 0) -> None:
-        self._settings = (policy, device, threads)
+    def __init__(
+        self, policy: Policy, *, device: str = "auto", threads: int = 0, strict: bool = False
+    ) -> None:
+        self._settings = (policy, device, threads, strict)
         self._process: subprocess.Popen[bytes] | None = None
         self._pipe: Connection | None = None
         self._lifeline: Connection | None = None
@@ -153,9 +156,9 @@ def _child(pipe: Connection, lifeline: Connection) -> None:
     """The child's whole life: open the models, then a job at a time until the pipe closes."""
     threading.Thread(target=_die_with, args=(lifeline,), daemon=True).start()
     try:
-        policy, device, threads = pipe.recv()
+        policy, device, threads, strict = pipe.recv()
         _limit(policy, device)
-        pipeline = Pipeline(policy, device=device, threads=threads)
+        pipeline = Pipeline(policy, device=device, threads=threads, strict=strict)
     except RedactError as error:
         pipe.send(("failed", error))
         return
@@ -168,7 +171,10 @@ def _child(pipe: Connection, lifeline: Connection) -> None:
             job: Job = pipe.recv()
         except EOFError:
             return
-        pipe.send(_outcome(pipeline, job, pipe))
+        outcome = _outcome(pipeline, job, pipe)
+        pipe.send(outcome)
+        if isinstance(outcome[1], GpuLostError):
+            return  # this process has lost the GPU; the next one opens it anew
 
 
 def _outcome(pipeline: Pipeline, job: Job, pipe: Connection) -> tuple[str, Any]:

@@ -68,6 +68,9 @@ class Ears:
             return self.fault(again)
         return heard()
 
+    def listen_together(self, ears):
+        return [self.listen(samples) for samples in ears]
+
 
 def heard(*names, voice=(), language="", covered=True) -> Heard:
     spans = tuple((start, end, 0.9) for start, end in names)

@@ -7,6 +7,8 @@ import platformdirs
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.stand_in import GpuStandIn, build
+
 # No test asserts a time: machines are noisy.
 settings.register_profile("redact", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("redact")
@@ -30,3 +32,16 @@ def shared() -> Path:
     if not (folder / "truth.json").exists():
         pytest.skip("needs the labelled footage beside the checkout")
     return folder
+
+
+@pytest.fixture(scope="session")
+def kernels(tmp_path_factory) -> Path:
+    """The kernels of cuda_ext/ as a library for the CPU; skipped where there is no g++."""
+    given = os.environ.get("REDACT_TEST_KERNELS")  # built with sanitizers
+    return Path(given) if given else build(tmp_path_factory.mktemp("kernels"))
+
+
+@pytest.fixture
+def gpu(kernels) -> GpuStandIn:
+    """A GPU over a stand-in for the driver: see tests/stand_in.py."""
+    return GpuStandIn(kernels)

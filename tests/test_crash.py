@@ -5,61 +5,16 @@ import os
 import random
 import signal
 import time
-from collections import Counter
-from contextlib import closing
-from hashlib import sha256
 
 import pytest
 
-from redact.errors import Reason
 from redact.ledger import database
-from redact.ledger.log import Log
-from redact.store import Store
-from tests.facts import FACTS, clip
+from tests.publishing import ALL, check_all_is_done_once, check_nothing_is_unlogged, run
 
 pytestmark = pytest.mark.slow
 
-CLIPS, HELD = 3, 3  # the last number is that of a clip which is held
-KILLS = 60
+KILLS = 300 if ALL else 40
 CHILD = multiprocessing.get_context("fork")
-
-
-def content(number: int) -> bytes:
-    return f"redacted {number} ".encode() * 20_000
-
-
-def run(root, keys):
-    """What a run does with each clip: look up, make, publish; and one is held."""
-    with Store(root, keys) as store:
-        for number in range(CLIPS):
-            if store.find(clip(number)) is None:
-                output = store.workspace(clip(number), "video/mp4")
-                output.write_bytes(content(number))
-                store.publish(output, clip(number), FACTS, b"{}" * 1000)
-        store.hold(clip(HELD), "strict", Reason.CORRUPT, b"{}")
-
-
-def check_nothing_is_unlogged(root):
-    """Right after the kill, before anything is repaired: no file without its entry."""
-    published = list(root.glob("clips/*"))
-    if published:
-        with closing(Log(root / "ledger")) as log:
-            recorded = {entry.file_name: entry.output for entry in log.entries() if entry.output}
-        for path in published:
-            assert sha256(path.read_bytes()).hexdigest() == recorded[path.name]
-
-
-def check_all_is_done_once(root, keys):
-    with Store(root, keys) as store:
-        summary = store.verify()
-        assert (summary.published, summary.held, summary.entries) == (CLIPS, 1, CLIPS + 1)
-        times = Counter(entry.idem for entry in store.log.entries())
-        assert set(times.values()) == {1}
-        for number in range(CLIPS):
-            assert store.path(store.find(clip(number))).read_bytes() == content(number)
-    assert not list((root / ".work").glob("*/"))
-    assert len(list(root.glob("restricted/*"))) == 2 * CLIPS
-    assert len(list(root.glob("held/*"))) == 2
 
 
 def die_at_call(number, happened, root, keys):
@@ -121,4 +76,27 @@ def test_killed_at_random_each_clip_is_published_once(tmp_path):
             killed += child.exitcode != 0
             check_nothing_is_unlogged(root)
         run(root, keys)
+        check_all_is_done_once(root, keys)
+
+
+def test_four_runs_on_one_store_killed_at_random(tmp_path):
+    """Four at once, each killed once anywhere; then four that are left alone."""
+    begun = time.monotonic()
+    run(tmp_path / "calm", tmp_path / "calm-keys")
+    seconds, draw = time.monotonic() - begun, random.Random()
+    for number in range(20 if ALL else 3):
+        root, keys = tmp_path / f"store{number}", tmp_path / f"keys{number}"
+        for killed in (True, False):
+            children = [CHILD.Process(target=run, args=(root, keys)) for _ in range(4)]
+            for child in children:
+                child.start()
+            for child in children:
+                if killed:
+                    time.sleep(draw.uniform(0, seconds))
+                    child.kill()
+                child.join()
+            assert {child.exitcode for child in children} <= (
+                {0, -signal.SIGKILL} if killed else {0}
+            )
+            check_nothing_is_unlogged(root)
         check_all_is_done_once(root, keys)

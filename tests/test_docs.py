@@ -16,7 +16,9 @@ README = (ROOT / "README.md").read_text()
 
 
 def commands(group=main, before=("redact",)):
-    for name, command in group.commands.items():
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
         if isinstance(command, click.Group):
             yield from commands(command, (*before, name))
         else:
@@ -38,7 +40,7 @@ def test_every_command_has_json():
 
 
 def test_the_readme_names_no_command_that_is_not_there():
-    known = {words for words, _ in commands()}
+    known = {words[:length] for words, _ in commands() for length in (2, 3, 4)}
     for line in re.findall(r"`redact ([a-z]+)(?: ([a-z]+)\b)?", README):
         assert ("redact", *filter(None, line)) in known or ("redact", line[0]) in known, line
 

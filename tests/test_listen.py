@@ -27,6 +27,9 @@ class Ears:
         speech = ((0.0, 0.5),) if told else ()
         return Heard(names=(), speech=speech, unclear=(), language=told, covered=told in ("", "en"))
 
+    def listen_together(self, ears):
+        return [self.listen(samples) for samples in ears]
+
 
 @pytest.mark.parametrize(
     ("languages", "told"),

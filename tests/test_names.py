@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 from redact.detectors import lexicon
 from redact.detectors.alike import everywhere
 from redact.detectors.context import take_in_titles
-from redact.detectors.names import NameDetector, name_spans
-from redact.detectors.persons import PersonFinder, _batches, grow, judge, runs
-from redact.detectors.speech import Transcript, Word
+from redact.detectors.names import NameDetector
+from redact.detectors.persons import PersonFinder, _batches, grow, judge
+from redact.detectors.speech import Transcript
+from redact.detectors.stretches import name_spans
 from redact.detectors.tokens import tokens_of
+from redact.detectors.words import Word, runs
 from redact.errors import DetectorError
 
 SECRET = "Quillathorpe"
@@ -89,6 +91,11 @@ def names_by_rules(heard):
         ("We saw Fatima's house.", "Fatima"),
         # spelled
         ("She wrote V-I-O-L-E-T down.", "V-I-O-L-E-T"),
+        ("The surname is KELY with two letters.", "KELY"),
+        # commands
+        ("Mark the page before you go.", ""),
+        ("Mark, the page is lost.", "Mark"),
+        ("It began in New Orleans and went on.", ""),
         ("It is spelled V I O L E T here.", "V I O L E T"),
         ("He said I a lot.", ""),
         # places, firms, days
@@ -172,7 +179,7 @@ def test_batches_hold_every_word_once(ends):
 
 def spans(scores, heard=None, bias=(0.1, 0.2), duration=60.0):
     voice = np.tile(np.float32([0.1, -0.1]), round(duration * 8000))  # without a pause
-    return name_spans(heard or words("a b c d e f")[: len(scores)], scores, voice, bias=bias)
+    return name_spans(heard or words("a b c d e f")[: len(scores)], scores, voice, bias)
 
 
 def test_a_name_is_padded_by_the_bias():
@@ -230,7 +237,8 @@ class FakeRecogniser:
 def detector(recogniser, score=0.9):
     made = NameDetector.__new__(NameDetector)
     made._recogniser = recogniser
-    made._finder = SimpleNamespace(find=lambda words: [score for _ in words])
+    made._finder = SimpleNamespace(find=lambda words, known=frozenset(): [score for _ in words])
+    made._second, made._doubt, made._also = None, None, frozenset()
     return made
 
 

@@ -70,7 +70,8 @@ def test_unsearched_speech_goes_with_the_names_in_it():
     heard = Heard(
         names=((1.0, 2.0, 0.9),), speech=((0.0, 3.0),), unclear=(), language="de", covered=False
     )
-    assert to_remove(heard) == [(1.0, 2.0, 0.9), (0.0, 3.0, 0.0)]
+    name = Kind.SPOKEN_NAME
+    assert to_remove(heard, POLICY) == [(name, 1.0, 2.0, 0.9), (name, 0.0, 3.0, 0.0)]
 
 
 def cut(start_us, end_us):

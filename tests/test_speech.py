@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from redact.detectors import speech
-from redact.detectors.speech import Recogniser, bias, plausible
+from redact.detectors.speech import Recogniser, bias
 from redact.detectors.voice import RATE, find_voice, joined, outside, passages
+from redact.detectors.words import Word, plausible
 from redact.errors import DetectorError
 
 SECRET = "Quillathorpe"
@@ -41,6 +42,7 @@ class FakeWhisper:
         self.language = language
         self.model = SimpleNamespace(is_multilingual=multilingual)
         self.calls = []
+        self.beams = []
 
     def tell_language(self, _sound):
         return self.language
@@ -51,6 +53,10 @@ class FakeWhisper:
         if isinstance(answer, Exception):
             raise answer
         return iter(answer), None
+
+    def others(self):
+        """What the other beams made of it."""
+        return self.beams
 
 
 def recogniser(monkeypatch, fake, *voice):
@@ -186,7 +192,7 @@ def test_a_failure_of_the_recogniser_carries_no_text(monkeypatch):
 
 
 def test_a_word_does_not_show_its_text():
-    assert SECRET not in repr(speech.Word(SECRET, 0.0, 1.0, 0.5))
+    assert SECRET not in repr(Word(SECRET, 0.0, 1.0, 0.5))
 
 
 def test_noise_and_silence_hold_no_voice():
@@ -226,7 +232,7 @@ def test_outside_and_inside_make_the_whole(some, others):
 def test_bias_is_read_from_the_model(tmp_path):
     config = tmp_path / "config.json"
     config.write_text(json.dumps({"alignment_heads": BASE_HEADS}))
-    assert bias(tmp_path) == (0.10, 0.32)
+    assert bias(tmp_path) == (0.05, 0.32)
     config.write_text(json.dumps({"alignment_heads": [[1, 1]]}))
     assert bias(tmp_path) == (0.30, 0.30)
     config.write_text("{}")
@@ -245,10 +251,10 @@ def test_a_model_that_does_not_open_is_an_error(tmp_path):
 
 
 def test_what_is_plausible():
-    sure = [speech.Word("so", 0.0, 1.0, 0.9)]
+    sure = [Word("so", 0.0, 1.0, 0.9)]
     assert plausible(sure * 6, 2.0)
     assert not plausible([], 2.0)
-    assert not plausible([speech.Word("so", 0.0, 1.0, 0.6)], 2.0)
+    assert not plausible([Word("so", 0.0, 1.0, 0.6)], 2.0)
     assert not plausible(sure * 60, 2.0)  # a loop
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from importlib import import_module
 from io import TextIOWrapper
 from typing import Any
 
@@ -32,8 +33,27 @@ def of_error(error: RedactError) -> dict[str, Any]:
     }
 
 
+json_option = click.option("--json", "as_json", is_flag=True, help="Results as JSON on stdout.")
+
+MODULES = {
+    **dict.fromkeys(("run", "plan", "apply"), "clips"),
+    "check": "check",
+    "ledger": "ledger",
+    **dict.fromkeys(("models", "doctor"), "models"),
+}
+"""The module of each command, imported when it is asked for: who audits a ledger has no models."""
+
+
 class Commands(click.Group):
     """Turns a RedactError into one clear message on stderr and its exit code."""
+
+    def list_commands(self, context: click.Context) -> list[str]:  # noqa: ARG002
+        return sorted(MODULES)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name in MODULES:
+            import_module(f"redact.cli.{MODULES[name]}")
+        return super().get_command(context, name)
 
     def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
         context.meta[JSON] = "--json" in args
@@ -63,10 +83,6 @@ def main() -> None:
 
     Exit codes: 0 everything done and logged; 2 wrong use; 3 unreadable media; 4 a detector or
     model failed; 5 the store or ledger could not be written; 6 the ledger does not match;
-    7 something can still be seen or heard; 1 clips failed in several ways.
+    7 something can still be seen or heard; 8 may not be used (withdrawn, or not allowed for the
+    purpose); 1 clips failed in several ways.
     """
-
-
-from redact.cli import check, clips, ledger, models  # noqa: E402  # they register their commands
-
-__all__ = ["check", "clips", "ledger", "main", "models"]

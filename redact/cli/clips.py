@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from redact import plan as plans
 from redact.batch import Inputs, Totals, expand, run_all
-from redact.cli import main, of_error, say
+from redact.cli import json_option, main, of_error, say
 from redact.errors import printable
 from redact.media.source import shown
 from redact.policy import NAMED, Policy
@@ -39,17 +39,27 @@ device_option = click.option(
     type=click.Choice(["auto", "cpu", "cuda"]),
     default="auto",
     show_default=True,
-    help="Where the detectors run; cuda fails where there is no usable GPU.",
+    help="Where pictures are worked on; cuda fails where there is no usable GPU.",
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="Results as JSON on stdout.")
+strict_option = click.option(
+    "--strict",
+    is_flag=True,
+    help="With --device cuda: hold a clip of which the CPU would have to do a part.",
+)
 input_argument = click.argument("source", metavar="INPUT", type=click.Path(path_type=Path))
 
 
 @main.command()
 @click.argument("inputs", metavar="INPUT...", nargs=-1, required=True)
 @store_option
+@click.option(
+    "--ledger",
+    metavar="URL",
+    help="Where a new store's ledger is kept: postgresql://USER@HOST/DATABASE. A file, if none.",
+)
 @policy_option
 @device_option
+@strict_option
 @click.option(
     "--workers", type=click.IntRange(1, 1024), default=1, show_default=True, help="Clips at once."
 )
@@ -59,8 +69,10 @@ def run(
     context: click.Context,
     inputs: tuple[str, ...],
     store: Path,
+    ledger: str | None,
     policy: str,
     device: str,
+    strict: bool,
     workers: int,
     as_json: bool,
 ) -> None:
@@ -73,10 +85,16 @@ def run(
     """
     chosen = Policy.load(policy)
     found = expand(inputs, leave=store)
-    with Bar(found) as bar, Store(store) as opened:
+    with Bar(found) as bar, Store(store, ledger=ledger) as opened:
         totals = Totals()
         for result in run_all(
-            found.paths, opened, chosen, device=device, workers=workers, watch=bar.watch
+            found.paths,
+            opened,
+            chosen,
+            device=device,
+            strict=strict,
+            workers=workers,
+            watch=bar.watch,
         ):
             totals.add(result)
             bar.done(result)
@@ -231,6 +249,7 @@ def as_value(result: Result) -> dict[str, Any]:
         "record": result.record,
         "removed": result.removed,
         "seconds": round(result.seconds, 3),
+        "notes": list(result.notes),
     }
     if result.error is not None:
         value |= of_error(result.error)
@@ -244,7 +263,8 @@ def as_line(result: Result) -> str:
         return f"{source}: held ({result.error.reason})\n  {result.error}"
     again = " (already there)" if result.status is Status.ALREADY else ""
     output = printable(result.output or "")
-    return f"{source} -> {output}{again}\n  removed: {words(result.removed)}"
+    lines = [f"{source} -> {output}{again}", f"removed: {words(result.removed)}", *result.notes]
+    return "\n  ".join(lines)
 
 
 def _totals(totals: Totals, inputs: Inputs, seconds: float) -> dict[str, Any]:

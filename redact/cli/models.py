@@ -14,8 +14,7 @@ import click
 from tqdm import tqdm
 
 from redact import weights
-from redact.cli import main
-from redact.cli.clips import json_option
+from redact.cli import json_option, main
 from redact.errors import DetectorError, Reason
 from redact.version import __version__
 
@@ -120,6 +119,7 @@ def _report() -> dict[str, dict[str, str]]:
             "licence plates": "yes, unless the policy turns them off",
             "spoken names": "English only; speech of other languages is held, or silenced by "
             "the policy silence-uncovered",
+            "phone, card, addresses": "in English speech, by policy only (names.also)",
         },
         "gpu": _gpu(),
     }

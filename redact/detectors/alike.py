@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
+
 import jellyfish
 
 from redact.detectors import lexicon
@@ -13,10 +16,15 @@ SAME = 0.9
 """Similarity (Jaro and Winkler's, up to 1) of two spellings of one name."""
 
 
-def everywhere(tokens: Tokens, scores: list[float]) -> None:
-    """A name found once is found wherever a word sounds like it, in place."""
+def names_in(tokens: Tokens, scores: Sequence[float]) -> frozenset[str]:
+    """The names that were surely found, folded. Memory only: nothing of them is ever written."""
     known = {token.lower for token, score in zip(tokens, scores, strict=True) if score >= SURE}
-    known = {name for name in known if len(name) > 2 and not lexicon.is_function_word(name)}
+    return frozenset(name for name in known if len(name) > 2 and not lexicon.is_function_word(name))
+
+
+def everywhere(tokens: Tokens, scores: list[float], known: frozenset[str] = frozenset()) -> None:
+    """A name found once, here or `known`, is found wherever a word sounds like it, in place."""
+    known = known | names_in(tokens, scores)
     sounds = {key for name in known if len(key := _sound(name)) > 2}
     for index, token in enumerate(tokens):
         if scores[index] or token.excluded or len(token.lower) < 3:
@@ -40,7 +48,7 @@ def _sound(word: str) -> str:
     return jellyfish.metaphone(word.replace("sch", "sh"))
 
 
-def _sounds_like(word: str, known: set[str], sounds: set[str]) -> bool:
+def _sounds_like(word: str, known: AbstractSet[str], sounds: AbstractSet[str]) -> bool:
     if _sound(word) in sounds:
         return True
     return any(jellyfish.jaro_winkler_similarity(word, name) >= SAME for name in known)

@@ -124,6 +124,6 @@ def take_in_titles(tokens: Tokens, scores: list[float]) -> None:
     for index in reversed(range(len(tokens) - 1)):
         token, after = tokens[index], tokens[index + 1]
         title = token.lower in lexicon.TITLES
-        title = title or (token.capital and token.lower in lexicon.WEAK_TITLES)
+        title = title or (token.capital == after.capital and token.lower in lexicon.WEAK_TITLES)
         if title and scores[index + 1] and not (scores[index] or token.ends or after.starts):
             scores[index] = scores[index + 1]

@@ -22,7 +22,7 @@ OVERLAP = 0.4
 
 
 @dataclass(frozen=True, slots=True)
-class _Look:
+class Look:
     """One way to show a picture to the network."""
 
     long_side: int
@@ -33,12 +33,12 @@ class _Look:
 
 EXTRA_LOOKS = (
     # Faces that fill much of the picture: the network sees no more than some 200 pixels at once.
-    _Look(256),
-    _Look(128, border=32, caution=0.1),
+    Look(256),
+    Look(128, border=32, caution=0.1),
     # A camera, or a person, that lies on a side. With less caution, these find upright faces
     # as boxes that lie down, and pull the boxes of the other looks apart.
-    _Look(256, turns=1, caution=0.15),
-    _Look(256, turns=3, caution=0.15),
+    Look(256, turns=1, caution=0.15),
+    Look(256, turns=3, caution=0.15),
 )
 """Small, so that all of them together cost a third of a look at 960."""
 
@@ -77,7 +77,7 @@ class FaceDetector:
     ) -> None:
         self.name = f"{label}@{sha256(model).hexdigest()[:16]}"
         self._min_score = min_score
-        self._looks = [_Look(long_side)]
+        self._looks = [Look(long_side)]
         self._looks += [look for look in EXTRA_LOOKS if look.long_side < long_side]
         self._network = Network(
             free_shape(model, name=self.name), name=self.name, threads=threads, device=device
@@ -91,8 +91,12 @@ class FaceDetector:
         look is quick than where all are thorough.
         """
         other = copy(self)
-        other._looks = [_Look(round(self._looks[0].long_side * QUICK))]
+        other._looks = [Look(round(self._looks[0].long_side * QUICK))]
         return other
+
+    def parts(self) -> tuple[Network, tuple[Look, ...], float]:
+        """The network, how it is shown pictures, and the lowest score: for a GPU to do the same."""
+        return self._network, tuple(self._looks), self._min_score
 
     def detect(self, frames: Sequence[Frame]) -> list[list[Detection]]:
         """
@@ -111,7 +115,7 @@ class FaceDetector:
             self._detections(frame, faces) for frame, *faces in zip(frames, *found, strict=True)
         ]
 
-    def _look(self, batch: NDArray[np.float32], scale: float, look: _Look) -> list[_Faces]:
+    def _look(self, batch: NDArray[np.float32], scale: float, look: Look) -> list[_Faces]:
         """The faces of each picture, in pixels of its frame."""
         edge = (look.border, look.border)
         batch = np.pad(batch, ((0, 0), (0, 0), edge, edge))

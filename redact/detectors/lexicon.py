@@ -45,6 +45,10 @@ INTRODUCTIONS = tuple(
         "my name's",
         "name is",
         "name was",
+        "surname is",
+        "surname was",
+        "spelled",
+        "spelt",
         "call me",
         "called me",
         "named",
@@ -149,7 +153,7 @@ BIG_CITIES = _listed(
     " munich hamburg cologne frankfurt augsburg strasbourg lyon marseille milan naples turin venice"
     " florence barcelona seville porto rotterdam antwerp geneva basel krakow kyoto osaka mumbai"
     " bangalore shenzhen guangzhou montreal vancouver ottawa quebec ontario bavaria catalonia"
-    " tuscany normandy"
+    " tuscany normandy orleans jersey zealand hampshire delhi"
 )
 
 

@@ -2,20 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from redact.detectors.edges import trimmed
-from redact.detectors.persons import PersonFinder, runs
-from redact.detectors.speech import Recogniser, Word
-from redact.detectors.voice import RATE, Stretch
+from redact.detectors.alike import names_in
+from redact.detectors.contacts import contacts
+from redact.detectors.opinions import beyond, doubted, moved
+from redact.detectors.persons import PersonFinder
+from redact.detectors.speech import Recogniser, Transcript
+from redact.detectors.stretches import Found, name_spans
+from redact.detectors.tokens import tokens_of
+from redact.detectors.voice import Stretch, around
+from redact.policy import Caution
+from redact.types import Kind
 
-SLACK = 0.3
-"""Seconds by which a name's edge moves out to its neighbour's: nothing was said in between."""
+SECOND = 2
+"""Votes of the second recogniser: it errs elsewhere than the first, which a beam hardly does."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doubt:
+    """
+    How much doubt is enough to remove a word that was not heard as a name.
+
+    sure: probability from which on the recogniser is believed.
+    votes: that a less sure word needs; a beam that came second or later has one, the second
+        recogniser two.
+    """
+
+    sure: float
+    votes: int
+
+
+DOUBTS: dict[Caution, Doubt | None] = {
+    "low": None,
+    "normal": Doubt(sure=0.7, votes=2),
+    "high": Doubt(sure=0.9, votes=1),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,13 +56,15 @@ class Heard:
     unclear: voice of more than 0.6 s that the recogniser put no trustworthy words to.
     language: ISO 639-1; "und" if it can't be told; "" without speech.
     covered: whether names can be found in all of the speech.
+    others: what else the policy wants removed, padded like the names.
     """
 
-    names: tuple[tuple[float, float, float], ...]
+    names: tuple[Found, ...]
     speech: tuple[Stretch, ...]
     unclear: tuple[Stretch, ...]
     language: str
     covered: bool
+    others: tuple[tuple[Kind, float, float], ...] = ()
 
 
 class NameDetector:
@@ -48,6 +77,9 @@ class NameDetector:
         label: what plan and ledger record, see `name`.
         threads: of the CPU; 0 leaves it to CTranslate2.
         device: "cpu" or "cuda".
+        second: folder of another Whisper, asked where the first is unsure.
+        caution: how much doubt is enough, see the policy.
+        also: kinds of speech beside names to look for.
 
     Raises DetectorError if a model can't be opened.
     """
@@ -56,11 +88,23 @@ class NameDetector:
     """The models' names and the starts of their sha256."""
 
     def __init__(
-        self, speech: Path, names: Path, *, label: str, threads: int = 0, device: str = "cpu"
+        self,
+        speech: Path,
+        names: Path,
+        *,
+        label: str,
+        threads: int = 0,
+        device: str = "cpu",
+        second: Path | None = None,
+        caution: Caution = "normal",
+        also: frozenset[Kind] = frozenset(),
     ) -> None:
         self.name = label
         self._recogniser = Recogniser(speech, threads=threads, device=device)
         self._finder = PersonFinder(names)
+        self._second = Recogniser(second, threads=threads, device=device) if second else None
+        self._doubt = DOUBTS[caution]
+        self._also = also
 
     def listen(
         self, samples: NDArray[np.float32], *, again: bool = False, language: str = ""
@@ -73,46 +117,75 @@ class NameDetector:
         to more of them told it; it is told anew where it is "", "und" or "mul". No names is
         "listened, and heard none"; DetectorError is raised if it could not listen.
         """
-        transcript = self._recogniser.listen(samples, again=again, language=language)
-        scores = self._finder.find(transcript.words)
-        spans = name_spans(transcript.words, scores, samples, bias=self._recogniser.bias)
+        heard = self._recogniser.listen(samples, again=again, language=language)
+        return self._find_all([heard], [samples])[0]
+
+    def listen_together(self, ears: Sequence[NDArray[np.float32]]) -> list[Heard]:
+        """As `listen`, to several ears of one clip: a name heard in one is looked for in all."""
+        return self._find_all([self._recogniser.listen(samples) for samples in ears], ears)
+
+    def _find_all(
+        self, heard: Sequence[Transcript], ears: Sequence[NDArray[np.float32]]
+    ) -> list[Heard]:
+        scores = [self._finder.find(one.words) for one in heard]
+        # What was surely heard, in memory for as long as these ears are listened to.
+        known = frozenset[str]().union(
+            *(
+                names_in(tokens_of(one.words), score)
+                for one, score in zip(heard, scores, strict=True)
+            )
+        )
+        return [self._find(*one, known) for one in zip(heard, ears, strict=True)]
+
+    def _find(
+        self, heard: Transcript, samples: NDArray[np.float32], known: frozenset[str]
+    ) -> Heard:
+        scores = self._finder.find(heard.words, known)
+        names = name_spans(heard.words, scores, samples, self._recogniser.bias)
+        doubts = self._doubts(heard, scores, samples, known) if self._doubt else []
+        more = name_spans(heard.words, doubts, samples, self._recogniser.bias)
         return Heard(
-            names=tuple(spans),
-            speech=transcript.voice,
-            unclear=transcript.unclear,
-            language=transcript.language,
-            covered=transcript.covered,
+            names=tuple(sorted([*names, *beyond(names, more)])),
+            speech=heard.voice,
+            unclear=heard.unclear,
+            language=heard.language,
+            covered=heard.covered,
+            others=tuple(self._contacts(heard, samples)),
         )
 
+    def _doubts(
+        self,
+        heard: Transcript,
+        scores: Sequence[float],
+        samples: NDArray[np.float32],
+        known: frozenset[str],
+    ) -> list[float]:
+        """A score for each word that was not surely heard, and that may be a name."""
+        assert self._doubt is not None
+        texts = [(other, 1) for other in heard.others]
+        unsure = [word for word in heard.words if word.probability < self._doubt.sure]
+        if self._second is not None and unsure and heard.covered:
+            within = around(heard.voice, unsure)
+            second = self._second.listen(samples, language=heard.language, within=within)
+            late = _late(self._second) - _late(self._recogniser)
+            texts.append((tuple(moved(second.words, late)), SECOND))
+        others = [(words, self._finder.find(words, known), weight) for words, weight in texts]
+        return doubted(heard.words, scores, others, votes=self._doubt.votes, sure=self._doubt.sure)
 
-def name_spans(
-    words: Sequence[Word],
-    scores: Sequence[float],
-    samples: NDArray[np.float32],
-    *,
-    bias: tuple[float, float],
-) -> list[tuple[float, float, float]]:
-    """Stretches (start, end, score) that hold every word with a score, padded and joined."""
-    duration = len(samples) / RATE
-    found: list[tuple[float, float, float]] = []
-    for first, last, score in runs(scores):
-        start = min(word.start for word in words[first:last])
-        end = max(word.end for word in words[first:last])
-        before = words[first - 1].end if first else 0.0
-        after = words[last].start if last < len(words) else duration
-        # To the neighbour's edge or by the bias, whichever is further.
-        padded_start = min(start - bias[0], max(start - SLACK, before))
-        padded_end = max(end + bias[1], min(end + SLACK, after))
-        padded = max(0.0, padded_start), min(duration, padded_end)
-        found.append((*trimmed(samples, (start, end), padded), score))
-    return _joined(found)
+    def _contacts(
+        self, heard: Transcript, samples: NDArray[np.float32]
+    ) -> Iterator[tuple[Kind, float, float]]:
+        """What else the policy wants to go, kind by kind."""
+        found = contacts(tokens_of(heard.words), self._also) if self._also else []
+        for kind in sorted({kind for kind, _, _ in found}):
+            scores = [0.0] * len(heard.words)
+            for first, last in ((first, last) for other, first, last in found if other == kind):
+                scores[first:last] = [1.0] * (last - first)
+            for start, end, _ in name_spans(heard.words, scores, samples, self._recogniser.bias):
+                yield kind, start, end
 
 
-def _joined(spans: Sequence[tuple[float, float, float]]) -> list[tuple[float, float, float]]:
-    result: list[tuple[float, float, float]] = []
-    for start, end, score in sorted(spans):
-        if result and start <= result[-1][1]:
-            last = result.pop()
-            start, end, score = last[0], max(end, last[1]), max(score, last[2])
-        result.append((start, end, score))
-    return result
+def _late(recogniser: Recogniser) -> float:
+    """Seconds by which its words are heard after the times it gives."""
+    before, after = recogniser.bias
+    return (after - before) / 2

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import ctypes
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import onnxruntime
 
+from redact.cuda.driver import Gpu
 from redact.detectors import PictureDetector
 from redact.detectors.faces import FaceDetector
 from redact.detectors.insightface_pack import InsightFacePack
 from redact.detectors.names import NameDetector
+from redact.detectors.on_gpu import placed
 from redact.detectors.plates import PlateDetector
 from redact.detectors.together import together
 from redact.plan import Model
 from redact.policy import Policy
+from redact.types import Kind
 from redact.weights import Opened, open_model
 
 
@@ -30,6 +33,10 @@ class Detectors:
     names: NameDetector
     models: tuple[Model, ...]
     """What plan and ledger record of them."""
+    gpu: Gpu | None = None
+    """Where frames may stay from the decoder on; None: everything runs on the CPU."""
+    on_cpu: tuple[str, ...] = ()
+    """What of this runs on the CPU although there is a GPU: lines for the user."""
 
     @classmethod
     def open(cls, policy: Policy, *, device: str = "auto", threads: int = 0) -> Detectors:
@@ -40,21 +47,31 @@ class Detectors:
         UsageError for one whose licence does not allow the policy's purpose.
         """
 
-        device = _resolve(device)
+        device, gpu = _resolve(device), None
+        if device == "cuda":
+            gpu = open_gpu()
 
         def opened(slot: str) -> Opened:
             return open_model(slot, purpose=policy.purpose, accept_licences=policy.accept_licences)
 
         face, speech, text = opened("faces"), opened(policy.names.model), opened("names")
         voice = opened("voice-activity")  # faster-whisper opens it; its digest is checked here
+        second = opened(_second_slot(policy)) if policy.names.caution != "low" else None
         names = NameDetector(
-            speech.folder, text.folder, label=speech.label, threads=threads, device=device
+            speech.folder,
+            text.folder,
+            label=speech.label,
+            threads=threads,
+            device=device,
+            second=second.folder if second else None,
+            caution=policy.names.caution,
+            also=frozenset(map(Kind, policy.names.also)),
         )
         first, quick = _first_look(face, policy, device, threads)
         again = _faces(face, policy, policy.check.long_side, device, threads)
         plate = opened("plates") if policy.plates.find else None
         plates = [] if plate is None else [_plates(plate, policy, device, threads)]
-        return cls(
+        made = cls(
             pictures=together([first, *plates]),
             pictures_quick=quick and together([quick, *(one.quick() for one in plates)]),
             pictures_again=together([again, *(one.again() for one in plates)]),
@@ -63,10 +80,36 @@ class Detectors:
                 *_faces_records(first, face, policy),
                 *([] if plate is None else [_plates_record(plate, policy)]),
                 _record("voice-activity", voice, 0),
-                _record(policy.names.model, speech, 0),
+                _record(speech.model.slot, speech, 0),
+                *([_record(second.model.slot, second, 0)] if second else []),
                 _record("names", text, 0),
             ),
         )
+        return made if gpu is None else made.moved_to(gpu)
+
+    def moved_to(self, gpu: Gpu) -> Detectors:
+        """The same, for frames that are on the GPU; names are not a matter of frames."""
+        first, first_said = placed(self.pictures, gpu)
+        again, again_said = placed(self.pictures_again, gpu)
+        quick = self.pictures_quick and placed(self.pictures_quick, gpu)[0]
+        return replace(
+            self,
+            pictures=first,
+            pictures_quick=quick,
+            pictures_again=again,
+            gpu=gpu,
+            on_cpu=tuple(dict.fromkeys((*first_said, *again_said))),
+        )
+
+
+def open_gpu() -> Gpu:
+    """The GPU that CUDA_VISIBLE_DEVICES puts first. Raises DetectorError where there is none."""
+    return Gpu()
+
+
+def _second_slot(policy: Policy) -> str:
+    """The recogniser that is asked where the policy's one is unsure."""
+    return "speech" if policy.names.model == "speech-small" else "speech-small"
 
 
 def _resolve(device: str) -> str:

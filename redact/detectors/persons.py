@@ -12,12 +12,17 @@ import spacy
 from redact.detectors import lexicon
 from redact.detectors.alike import everywhere
 from redact.detectors.context import elsewhere, follows, introduced, spoken_to, take_in_titles
-from redact.detectors.speech import Word, without_text
+from redact.detectors.speech import without_text
 from redact.detectors.tokens import UNSURE, USUAL, Token, Tokens, tokens_of
+from redact.detectors.words import Word
 from redact.errors import DetectorError
 
 SPELLED = re.compile(r"(?:[a-z][-.\s]+){2,}[a-z]\W*", re.IGNORECASE)
 ADJECTIVES = ("ly", "ing", "ed", "ness", "tion", "tions", "able", "ible", "ism", "ist", "ists")
+
+OBJECTS = frozenset(
+    ["the", "a", "an", "my", "your", "his", "her", "its", "our", "their", "it", "them", "this"]
+)
 
 RARE = 3.3
 """Frequency (as in lexicon.frequency) below which a capitalised word in mid-sentence is a name."""
@@ -27,6 +32,8 @@ UNHEARD_OF = 0.5
 """Frequency of what no dictionary has, so that even in lower case it stands for a name."""
 HALF_SURE = 0.7
 """The same of a common word that is capitalised in mid-sentence: already odd."""
+SPELT = 0.9
+"""Probability of an acronym, after "heard from", below which it may be a short name."""
 BESIDE = 0.4
 """Word probability of a word beside a name that may be a lost part of it."""
 GUESS = 0.25
@@ -49,12 +56,16 @@ class PersonFinder:
                 todo="Check it: redact models verify.",
             ) from error
 
-    def find(self, words: Sequence[Word]) -> list[float]:
-        """How likely each word is part of a person's name: 0 is "not", else a score in (0, 1]."""
+    def find(self, words: Sequence[Word], known: frozenset[str] = frozenset()) -> list[float]:
+        """
+        How likely each word is part of a person's name: 0 is "not", else a score in (0, 1].
+
+        `known` are names that were heard elsewhere in the clip, folded.
+        """
         tokens = tokens_of(words)
         scores = judge(tokens, self._entities(tokens))
         grow(tokens, scores)
-        everywhere(tokens, scores)
+        everywhere(tokens, scores, known)
         take_in_titles(tokens, scores)
         return scores
 
@@ -104,6 +115,8 @@ def judge(tokens: Tokens, entities: set[int]) -> list[float]:
                 scores[letter] = 0.8
         if token.excluded:
             continue
+        if _commands(tokens, index):
+            continue
         if index in entities and token.capital and not elsewhere(tokens, index):
             scores[index] = 0.85
         if introduced(tokens, index):
@@ -111,6 +124,14 @@ def judge(tokens: Tokens, entities: set[int]) -> list[float]:
         elif not elsewhere(tokens, index):
             scores[index] = max(scores[index], _looks_like_a_name(tokens, index))
     return scores
+
+
+def _commands(tokens: Tokens, index: int) -> bool:
+    """A verb that opens a sentence and has its object after it: "Mark the page"."""
+    token = tokens[index]
+    if not token.starts or token.ends or token.frequency < USUAL or index + 1 == len(tokens):
+        return False
+    return tokens[index + 1].spoken in OBJECTS
 
 
 def _looks_like_a_name(tokens: Tokens, index: int) -> float:
@@ -121,7 +142,8 @@ def _looks_like_a_name(tokens: Tokens, index: int) -> float:
     if token.starts:
         return _opens_as_a_name(tokens, index)
     if token.acronym and not token.first_name:
-        return 0.0
+        unsure = token.probability < SPELT and spoken_to(tokens, index)
+        return 0.4 if unsure else 0.0
     if token.first_name:
         return 0.85
     if token.place:
@@ -156,17 +178,27 @@ def _doubtful(tokens: Tokens, index: int) -> float:
         return 0.5
     if token.frequency < UNHEARD_OF and not token.lower.endswith(ADJECTIVES):
         return 0.4
+    if token.first_name and token.probability < HALF_SURE and _joined_to(tokens, index):
+        return 0.3
     if token.probability >= UNSURE:
         return 0.0
+    if index and tokens[index - 1].lower in lexicon.WEAK_TITLES and not tokens[index - 1].ends:
+        return 0.4
     if _guessed(token) and (
         token.frequency < 4.0 or any(_guessed(other) for other in _beside(tokens, index))
     ):
         return 0.3
-    likely = any(follows(tokens, index, [word]) for word in ("by", "and", "with"))
+    likely = _joined_to(tokens, index) or follows(tokens, index, ["and"])
     likely = likely or spoken_to(tokens, index)
     if token.possessive and token.frequency < 4.0:
         return 0.3
-    return 0.3 if likely and token.frequency < 4.0 else 0.0
+    usual = 5.0 if _guessed(token) else 4.0
+    return 0.3 if likely and token.frequency < usual else 0.0
+
+
+def _joined_to(tokens: Tokens, index: int) -> bool:
+    """After a word that a person's name follows more often than another."""
+    return any(follows(tokens, index, [word]) for word in ("by", "with", "from"))
 
 
 def _guessed(token: Token) -> bool:
@@ -203,6 +235,8 @@ def _parted(tokens: Tokens, here: int, step: int) -> bool:
     if not 0 <= there < len(tokens):
         return True
     first, second = min(here, there), max(here, there)
+    if step > 0 and tokens[first].text.endswith(",") and tokens[second].probability < BESIDE:
+        return False  # the comma is a guess as well: "Jonathan, read the bridge" for "Reed"
     return tokens[first].ends or tokens[second].starts
 
 
@@ -239,15 +273,3 @@ def _may_belong(token: Token, step: int) -> bool:
         return False
     known = token.first_name or (token.last_name and token.frequency < USUAL)
     return step > 0 or (known and not token.starts)
-
-
-def runs(scores: Sequence[float]) -> Iterator[tuple[int, int, float]]:
-    """Neighbouring words of a name: first, one past the last, and the highest score."""
-    first = 0
-    while first < len(scores):
-        last = first
-        while last < len(scores) and scores[last]:
-            last += 1
-        if last > first:
-            yield first, last, max(scores[first:last])
-        first = last + 1

@@ -39,7 +39,7 @@ class Network:
         self.name = name
         asked = _provider(device)
         try:
-            self._session: Any = onnxruntime.InferenceSession(
+            self.session: Any = onnxruntime.InferenceSession(
                 model, _options(threads), providers=[asked]
             )
         except Exception as error:
@@ -47,12 +47,12 @@ class Network:
                 f"{name} can't be opened in onnxruntime {onnxruntime.__version__} on {device}.",
                 todo="`redact models verify` says whether the file is the one it should be.",
             ) from error
-        if asked not in self._session.get_providers():
+        if asked not in self.session.get_providers():
             raise DetectorError(
                 f"{name} was to run on {device}, and onnxruntime opened it elsewhere.",
                 todo="`redact doctor` says why; --device cpu runs without a GPU.",
             )
-        self._input: str = self._session.get_inputs()[0].name
+        self.input: str = self.session.get_inputs()[0].name
 
     def __call__(self, batch: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         """
@@ -61,7 +61,7 @@ class Network:
         Raises DetectorError if the network raises, or if any number it returns is not finite.
         """
         try:
-            outputs: list[NDArray[np.float32]] = self._session.run(None, {self._input: batch})
+            outputs: list[NDArray[np.float32]] = self.session.run(None, {self.input: batch})
         except Exception as error:
             raise DetectorError(
                 f"{self.name} failed on {len(batch)} pictures of "
@@ -126,7 +126,7 @@ def letterbox(
     """
     scale = min(long_side / max(frame.width, frame.height), ENLARGE)
     width, height = max(round(frame.width * scale), 1), max(round(frame.height * scale), 1)
-    out = np.zeros((3, _up(height, multiple), _up(width, multiple)), np.float32)
+    out = np.zeros((3, padded_to(height, multiple), padded_to(width, multiple)), np.float32)
     colours = 3 if len(frame.planes) >= 3 else 1
     planes = [_resize(plane, width, height) for plane in frame.planes[:colours]]
     out[:, :height, :width] = _to_rgb(frame, planes)
@@ -181,8 +181,9 @@ def _yuv_to_rgb(
     return out
 
 
-def _up(value: int, multiple: int) -> int:
-    return -(-value // multiple) * multiple
+def padded_to(length: int, multiple: int = 32) -> int:
+    """The length of a side of a network's input that holds `length` pixels."""
+    return -(-length // multiple) * multiple
 
 
 def _provider(device: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,8 +13,10 @@ import ctranslate2  # type: ignore[import-untyped]
 import numpy as np
 from numpy.typing import NDArray
 
+from redact.detectors.opinions import laid_over, merged
 from redact.detectors.voice import RATE, Stretch, find_voice, joined, outside, passages
 from redact.detectors.whisper import Whisper
+from redact.detectors.words import Said, Word, plausible, words_of
 from redact.errors import DetectorError
 
 T = TypeVar("T")
@@ -29,32 +31,16 @@ UNCLEAR = 0.6
 SHORT = 2.0
 """Seconds of voice below which a guess at its language says little."""
 SURE_LANGUAGE = 0.5
-PLAUSIBLE = 0.65
-"""Mean word probability that English reaches (0.9 and more) and other languages, heard as English,
-do not (0.3 to 0.6, or a loop of one phrase, which the models are sure of)."""
 LOOP = 2.4
 """Compression ratio of a text by a decoder that got stuck in a loop at every temperature."""
-FASTEST = 6.0
-"""Words per second that nobody speaks."""
 
 # Seconds to add before and after Whisper's word times, measured on a synthesiser and on read
 # speech: base is early, tiny.en a little late. The alignment heads in config.json tell which.
 BIASES: dict[tuple[tuple[int, int], ...], tuple[float, float]] = {
-    ((3, 1), (4, 2), (4, 3), (4, 7), (5, 1), (5, 2), (5, 4), (5, 6)): (0.10, 0.32),  # base
-    ((1, 0), (2, 0), (2, 5), (3, 0), (3, 1), (3, 2), (3, 3), (3, 4)): (0.25, 0.20),  # tiny.en
+    ((3, 1), (4, 2), (4, 3), (4, 7), (5, 1), (5, 2), (5, 4), (5, 6)): (0.05, 0.32),  # base
+    ((1, 0), (2, 0), (2, 5), (3, 0), (3, 1), (3, 2), (3, 3), (3, 4)): (0.15, 0.20),  # tiny.en
 }
 UNKNOWN_BIAS = (0.30, 0.30)
-
-
-@dataclass(frozen=True, slots=True)
-class Word:
-    """One word as Whisper writes it. Its text stays out of repr, so of every log and traceback."""
-
-    text: str = field(repr=False)  # with its punctuation, without spaces
-    start: float  # seconds; both ends of its segment where the word could not be aligned
-    end: float
-    probability: float
-    first: bool = False  # of its passage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +52,8 @@ class Transcript:
     unclear: tuple[Stretch, ...]  # voice that no words were put to
     language: str  # ISO 639-1, "und" where it can't be told, "" without speech
     covered: bool
+    others: tuple[tuple[Word, ...], ...] = field(default=(), repr=False)
+    """The same sound as the beams have it that came second, third and so on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +73,7 @@ class Setting:
 FIRST = Setting(
     longest=28.0,
     margin=0.4,
-    voice_threshold=0.4,
+    voice_threshold=0.2,  # at 0.4, a deep voice on the telephone is none
     beam=5,
     patience=1.0,
     temperatures=(0.0, 0.2, 0.4),
@@ -127,29 +115,37 @@ class Recogniser:
             ) from error
 
     def listen(
-        self, samples: NDArray[np.float32], *, again: bool = False, language: str = ""
+        self,
+        samples: NDArray[np.float32],
+        *,
+        again: bool = False,
+        language: str = "",
+        within: Sequence[Stretch] | None = None,
     ) -> Transcript:
         """
         Every word in `samples`, float32 (n,) mono at 16 kHz, of a `language` if it is known.
 
+        `within` says where there is voice, or where all that is wanted of it is; else it is found.
         Sound without voice costs no recognition. Raises DetectorError if it could not listen.
         """
         known = {UNDETERMINED: "", SEVERAL: ""}.get(language, language)
         setting = replace(AGAIN if again else FIRST, known=known)
-        voice = find_voice(samples, threshold=setting.voice_threshold, longest=setting.longest)
+        voice = tuple(within) if within is not None else _voice(samples, setting)
         parts = [self._hear(samples, part, setting) for part in passages(voice, setting.longest)]
-        words = [word for part in parts for word in part.words]
+        said = [Said(words=part.words, others=part.others) for part in parts]
         unclear = [stretch for part in parts for stretch in part.unclear]
         # Voice in a language that can't be searched is no matter of clear or unclear.
         heard = [stretch for part in parts if part.covered for stretch in part.voice]
         searched = outside(voice, outside(voice, heard))
-        for part in self._silent(searched, words):
-            words += self._put_into_words(samples, part, AGAIN)[0]
+        for part in self._silent(searched, merged(said).words):
+            said.append(self._put_into_words(samples, part, AGAIN))
+        whole = merged(said)
         language, covered = _language(parts)
         return Transcript(
-            words=tuple(sorted(words, key=lambda word: word.start)),
+            words=whole.words,
+            others=whole.others,
             voice=voice,
-            unclear=tuple(joined([*unclear, *self._silent(searched, words)])),
+            unclear=tuple(joined([*unclear, *self._silent(searched, whole.words)])),
             language=language,
             covered=covered,
         )
@@ -165,12 +161,17 @@ class Recogniser:
         language, sure = self._tell_language(samples, part, setting)
         if sure and language != COVERED and (setting.known or part[1] - part[0] >= SHORT):
             return _untold(part, language)
-        words, garbled = self._put_into_words(samples, part, setting)
+        said = self._put_into_words(samples, part, setting)
         told = sure and language == COVERED
-        if not told and (garbled or not plausible(words, part[1] - part[0])):
-            return _untold(part, UNDETERMINED, words)
+        if not told and (said.loops or not plausible(said.words, part[1] - part[0])):
+            return _untold(part, UNDETERMINED, said.words)
         return Transcript(
-            words=tuple(words), voice=(part,), unclear=garbled, language=COVERED, covered=True
+            words=said.words,
+            voice=(part,),
+            unclear=said.loops,
+            language=COVERED,
+            covered=True,
+            others=said.others,
         )
 
     def _tell_language(
@@ -190,18 +191,27 @@ class Recogniser:
 
     def _put_into_words(
         self, samples: NDArray[np.float32], part: Stretch, setting: Setting
-    ) -> tuple[list[Word], tuple[Stretch, ...]]:
-        """The words of a passage, and where the decoder got stuck in a loop."""
+    ) -> Said:
+        """What is said in a passage."""
         sound, start = _cut(samples, part, setting)
-        segments = without_text(
+        segments, others = without_text(
             f"the speech recogniser failed on the sound from {start:.1f} s on",
             lambda: self._transcribe(sound, setting),
         )
         stuck = [segment for segment in segments if segment.compression_ratio > LOOP]
         loops = tuple((start + segment.start, start + segment.end) for segment in stuck)
-        return list(_words(segments, start)), loops
+        words = tuple(words_of(segments, start))
+        return Said(
+            words=words,
+            loops=loops,
+            others=tuple(laid_over(words, text.split()) for text in others),
+        )
 
-    def _transcribe(self, sound: NDArray[np.float32], setting: Setting) -> list[Any]:
+    def _transcribe(
+        self, sound: NDArray[np.float32], setting: Setting
+    ) -> tuple[list[Any], list[str]]:
+        """Segments as faster-whisper has them, and the texts that came second, third and so on."""
+        self._model.others()  # forget what a failure left
         ctranslate2.set_random_seed(0)  # the same sound gives the same words
         segments, _ = self._model.transcribe(
             sound,
@@ -214,7 +224,11 @@ class Recogniser:
             # Voice was found here: what Whisper takes for silence is unclear, not silent.
             no_speech_threshold=None,
         )
-        return list(segments)
+        return list(segments), self._model.others()
+
+
+def _voice(samples: NDArray[np.float32], setting: Setting) -> tuple[Stretch, ...]:
+    return find_voice(samples, threshold=setting.voice_threshold, longest=setting.longest)
 
 
 def without_text(what: str, work: Callable[[], T]) -> T:
@@ -257,38 +271,6 @@ def bias(folder: Path) -> tuple[float, float]:
             todo="Without them words have no times. Pull the model again: redact models pull.",
         ) from error
     return BIASES.get(heads, UNKNOWN_BIAS)
-
-
-def plausible(words: Sequence[Word], seconds: float) -> bool:
-    """Whether words heard as English in so many seconds of voice are likely to be English."""
-    if not words or len(words) > FASTEST * (seconds + 1):
-        return False
-    return float(np.mean([word.probability for word in words])) >= PLAUSIBLE
-
-
-def _words(segments: Iterable[Any], offset: float) -> Iterator[Word]:
-    """The words of a passage, pieces such as "-I" and "'s" put back onto their word."""
-    pieces: list[Word] = []
-    for segment in segments:
-        for text, start, end, probability in _aligned(segment):
-            if pieces and not text.startswith(" "):
-                last = pieces.pop()
-                text, start = last.text + text, last.start
-                end, probability = max(last.end, end), min(last.probability, probability)
-            pieces.append(Word(text.strip(), start, end, probability, first=not pieces))
-    for word in pieces:
-        yield Word(word.text, word.start + offset, word.end + offset, word.probability, word.first)
-
-
-def _aligned(segment: Any) -> Iterator[tuple[str, float, float, float]]:
-    """Words with times; a word that could not be aligned gets its whole segment."""
-    if not segment.words:
-        for text in segment.text.split():
-            yield " " + text, segment.start, segment.end, 0.0
-    for word in segment.words or ():
-        timed = word.end > word.start
-        start, end = (word.start, word.end) if timed else (segment.start, segment.end)
-        yield word.word, start, end, float(word.probability)
 
 
 def _language(parts: Sequence[Transcript]) -> tuple[str, bool]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from redact.detectors import lexicon
-from redact.detectors.speech import Word
+from redact.detectors.words import Word
 
 EDGES = " \t.,;:!?\"'\u2019\u201c\u201d()[]{}\u2026\u2014\u2013-/"
 DOTTED = re.compile(r"([A-Z]\.)+|(Mr|Mrs|Ms|Dr|St|Prof|Messrs|Rev|Sgt|Capt|Gen|Sen)\.")

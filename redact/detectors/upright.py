@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from redact.cuda.surfaces import FrameOnGpu
 from redact.detectors import PictureDetector
 from redact.detectors.faces import turn_back
 from redact.types import Box, Detection, Frame
@@ -44,6 +45,8 @@ class _Upright:
 
 
 def _turned(frame: Frame, turns: int) -> Frame:
+    if isinstance(frame, FrameOnGpu):
+        return replace(frame, held=(frame.held + turns) % 4)  # the kernels read it turned
     planes = tuple(np.ascontiguousarray(np.rot90(plane, turns)) for plane in frame.planes)
     return replace(frame, planes=planes)
 

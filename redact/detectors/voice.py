@@ -9,6 +9,7 @@ import numpy as np
 from faster_whisper.vad import VadOptions, get_speech_timestamps
 from numpy.typing import NDArray
 
+from redact.detectors.words import Word
 from redact.errors import DetectorError
 
 RATE = 16_000
@@ -16,6 +17,16 @@ RATE = 16_000
 
 Stretch = tuple[float, float]
 """Start and end in seconds from the first sample."""
+
+LOUD = 0.3
+"""Loudest sample of sound in which voice is looked for: what is softer is amplified first."""
+MOST = 100.0
+"""By which it is amplified at most (40 dB): below -70 dB is the noise of the microphone."""
+BLOCK = 10 * RATE
+"""Samples whose loudest one decides how much they are amplified."""
+
+NEAR = 1.0
+"""Seconds: a recogniser's times waver."""
 
 LONGEST_PAUSE = 3.0
 """Seconds without voice that part two passages. Whisper invents words in long silence."""
@@ -42,10 +53,29 @@ def find_voice(
         speech_pad_ms=0,
     )
     try:
-        found = get_speech_timestamps(samples, options)
+        found = get_speech_timestamps(amplified(samples), options)
     except Exception as error:
         raise DetectorError("the voice activity model failed.") from error
     return tuple((part["start"] / RATE, part["end"] / RATE) for part in found)
+
+
+def amplified(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """
+    `samples`, the soft parts of them louder: a whisper is voice too.
+
+    Each BLOCK by its own loudest sample and its neighbours', and smoothly from one to the next.
+    """
+    parts = np.split(samples, range(BLOCK, samples.size, BLOCK))
+    peaks = [float(np.abs(part).max()) for part in parts]
+    around = [max(peaks[max(0, number - 1) : number + 2]) for number in range(len(peaks))]
+    gains = [min(max(LOUD / max(peak, 1e-9), 1.0), MOST) for peak in around]
+    if max(gains) == 1.0:
+        return samples
+    middles = (np.arange(len(gains)) + 0.5) * BLOCK
+    for number, part in enumerate(parts):
+        gain = np.interp(np.arange(part.size) + number * BLOCK, middles, gains)
+        parts[number] = np.clip(part * gain.astype(np.float32), -1, 1)
+    return np.concatenate(parts)
 
 
 def passages(voice: Sequence[Stretch], longest: float) -> list[Stretch]:
@@ -57,6 +87,12 @@ def passages(voice: Sequence[Stretch], longest: float) -> list[Stretch]:
         else:
             packed.append((start, end))
     return packed
+
+
+def around(voice: Sequence[Stretch], words: Iterable[Word]) -> list[Stretch]:
+    """The stretches of voice that hold any of `words`, or lie within a second of one."""
+    near = joined((word.start - NEAR, word.end + NEAR) for word in words)
+    return [one for one in voice if any(one[0] < end and start < one[1] for start, end in near)]
 
 
 def joined(stretches: Iterable[Stretch], gap: float = 0.0) -> list[Stretch]:

@@ -20,6 +20,33 @@ class Whisper(WhisperModel):  # type: ignore[misc]  # it comes without types
     _told: tuple[NDArray[np.float32], Any] | None = None
     """The features whose language was told last, and what the encoder made of them."""
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.model: Any = _EveryBeam(self.model)
+        self._texts: list[list[str]] = []
+
+    def others(self) -> list[str]:
+        """What the beams but the best made of the sound transcribed last; told once."""
+        texts, self._texts = self._texts, []
+        beams = max(map(len, texts), default=1)
+        return [
+            "".join(text[beam if beam < len(text) else 0] for text in texts)
+            for beam in range(1, beams)
+        ]
+
+    def generate_with_fallback(
+        self, encoder_output: Any, prompt: list[int], tokenizer: Any, options: Any
+    ) -> Any:
+        """faster-whisper's, with the texts of every beam kept for `others`."""
+        decided = super().generate_with_fallback(encoder_output, prompt, tokenizer, options)
+        self._texts.append(
+            [
+                tokenizer.decode([token for token in beam if token < tokenizer.eot])
+                for beam in decided[0].sequences_ids
+            ]
+        )
+        return decided
+
     def tell_language(self, sound: NDArray[np.float32]) -> tuple[str, float]:
         """The most likely language (ISO 639-1) of float32 (n,) mono at 16 kHz, its probability."""
         # Without the last frame, as `transcribe` cuts them.
@@ -35,3 +62,17 @@ class Whisper(WhisperModel):  # type: ignore[misc]  # it comes without types
         if told is not None and np.array_equal(told[0], features):
             return told[1]
         return super().encode(features)
+
+
+class _EveryBeam:
+    """CTranslate2's network, which returns every beam it kept and not just the best one."""
+
+    def __init__(self, network: Any) -> None:
+        self._network = network
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._network, name)
+
+    def generate(self, *args: Any, **options: Any) -> Any:
+        options.setdefault("num_hypotheses", options["beam_size"])
+        return self._network.generate(*args, **options)

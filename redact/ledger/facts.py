@@ -7,6 +7,7 @@ Durations are whole microseconds, scores and shares parts per million, digests h
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 SUFFIX = {
     "video/mp4": ".mp4",
@@ -88,7 +89,8 @@ class Removal:
     """
     What was removed of one kind by one method. What does not apply to the kind is None.
 
-    Pictures (face, plate): all but None. Sound (spoken_name): count, dur_us, score_ppm_min.
+    Pictures (face, plate): all but None. Sound (spoken_name and its like): count, dur_us,
+    score_ppm_min.
     Container kinds: count only, method "strip".
     """
 
@@ -116,6 +118,22 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """
+    What a manifest says of a clip's source, and what the gate made of it, in the entry's words.
+
+    Each is a group of the schema (`$defs` of the same name), or None where nothing is known. The
+    URL itself belongs in the restricted detail.
+    """
+
+    src: dict[str, Any] | None = None
+    rights: dict[str, Any] | None = None
+    law: dict[str, Any] | None = None
+    ret: dict[str, Any] | None = None
+    adm: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """What a run states of a clip that it publishes."""
 
@@ -127,3 +145,5 @@ class Facts:
     scope: frozenset[str]  # the kinds that were looked for, whether found or not
     removed: tuple[Removal, ...]
     check: Check
+    listing: Listing | None = None
+    c2pa: str | None = None  # "none", "embedded" or "sidecar"; None where it was not asked for

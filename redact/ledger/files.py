@@ -106,10 +106,11 @@ def locked(path: Path, *, seconds: float = LOCK_SECONDS) -> Iterator[None]:
             os.pwrite(fd, b"%d" % os.getpid(), 0)
         yield
     finally:
-        fcntl.flock(
-            fd, fcntl.LOCK_UN
-        )  # a forked child may hold a copy, which close would leave locked
-        os.close(fd)
+        try:
+            # A forked child may hold a copy, which close alone would leave locked.
+            fcntl.flock(fd, fcntl.LOCK_UN)
+        finally:
+            os.close(fd)
 
 
 def _wait(fd: int, path: Path, seconds: float) -> None:

@@ -1,7 +1,7 @@
 """
 The three secrets of a log, kept outside the store: who has the store alone can forge nothing.
 
-* signing.key   signs checkpoints (Ed25519)
+* signing.key   signs checkpoints (Ed25519); signing-*.key are later ones, of logs whose key changed
 * idem.key      names clips, so that a name says nothing of the source to those who lack the key
 * wrapping.key  wraps the key of each restricted detail
 """
@@ -19,6 +19,7 @@ import platformdirs
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from redact.errors import StoreError
+from redact.ledger.checkpoint import verification_key
 from redact.ledger.files import locked, sync_folder, write_durably, writing
 
 NAMES = ("signing", "idem", "wrapping")
@@ -28,20 +29,32 @@ NAMES = ("signing", "idem", "wrapping")
 class Keys:
     """32 secret bytes each; never printed."""
 
-    signing: bytes = field(repr=False)
+    signing: tuple[bytes, ...] = field(repr=False)  # a new log's first
     idem: bytes = field(repr=False)
     wrapping: bytes = field(repr=False)
 
     @property
-    def signer(self) -> Ed25519PrivateKey:
-        return Ed25519PrivateKey.from_private_bytes(self.signing)
+    def first_signer(self) -> Ed25519PrivateKey:
+        """What a new log is begun with."""
+        return Ed25519PrivateKey.from_private_bytes(self.signing[0])
+
+    def signer(self, origin: str, vkey: str) -> Ed25519PrivateKey:
+        """The private key of a log's verification key. Raises StoreError if it is not here."""
+        for secret in self.signing:
+            key = Ed25519PrivateKey.from_private_bytes(secret)
+            if verification_key(origin, key.public_key()) == vkey:
+                return key
+        raise StoreError(
+            f"the signing key is not the one of the ledger {origin}.",
+            todo="Say where its keys are (REDACT_KEYS).",
+        )
 
     @property
     def ids(self) -> dict[str, str]:
         """What tells a key from another without giving it away: 8 hex digits each."""
         return {
             name: sha256(f"redact {name} key\n".encode() + getattr(self, name)).hexdigest()[:8]
-            for name in NAMES
+            for name in ("idem", "wrapping")
         }
 
 
@@ -68,7 +81,22 @@ def load(folder: Path, *, make: bool) -> Keys:
                 for name in NAMES:
                     _make(folder / f"{name}.key")
                 sync_folder(folder.parent)
-        return Keys(*(_read(folder / f"{name}.key") for name in NAMES))
+        later = sorted(folder.glob("signing-*.key"))
+        first = folder / "signing.key"
+        signing = [first, *later] if first.exists() or not later else later
+        idem, wrapping = (_read(folder / f"{name}.key") for name in NAMES[1:])
+        return Keys(tuple(_read(path) for path in signing), idem, wrapping)
+
+
+def add_signing_key(folder: Path) -> Ed25519PrivateKey:
+    """Make one more signing key beside the others, durably. Raises StoreError."""
+    secret = secrets.token_bytes(32)
+    key = Ed25519PrivateKey.from_private_bytes(secret)
+    name = sha256(key.public_key().public_bytes_raw()).hexdigest()[:16]
+    with writing(f"the keys in {folder} could not be written"), locked(folder / "lock"):
+        data = secret.hex().encode() + b"\n"
+        write_durably(folder / f"signing-{name}.key", data, mode=0o600)
+    return key
 
 
 def _make(path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import Any
 
@@ -43,27 +43,38 @@ def frames(clip: Clip) -> Iterator[Frame]:
         yield frame
 
 
-def pictures(clip: Clip) -> Iterator[tuple[Frame, Any]]:
-    """As `frames`, each with PyAV's own frame, for its colours and its duration."""
+def pictures(
+    clip: Clip,
+    *,
+    hardware: Any = None,
+    made: Callable[[Clip, Any, int], Frame] | None = None,
+) -> Iterator[tuple[Frame, Any]]:
+    """
+    As `frames`, each with PyAV's own frame, for its colours and its duration.
+
+    `hardware` (PyAV's HWAccel) decodes elsewhere than on the CPU; `made` is what then makes a Frame
+    of a picture and its number.
+    """
     stream = clip.picture
     if stream is None:
         return
     count = 0
     last: int | None = None
-    for picture in _decoded(clip, stream):
+    for picture in _decoded(clip, stream, hardware):
         if picture.is_corrupt or picture.pts is None:
             raise _unreadable(clip, f"the picture at {_seconds(picture)} does not decode whole")
         if last is not None and picture.pts <= last:
             raise _unreadable(clip, f"two pictures are to be shown at {_seconds(picture)}")
         last = picture.pts
-        yield _frame(clip, picture, count), picture
+        yield (made or _frame)(clip, picture, count), picture
         count += 1
     if count != stream.frames:
         raise _unreadable(clip, f"{stream.frames - count} of {stream.frames} frames are missing")
 
 
-def _decoded(clip: Clip, stream: PictureStream) -> Iterator[Any]:
-    with opened(clip.path, clip.container, max_pixels=clip.max_pixels) as source:
+def _decoded(clip: Clip, stream: PictureStream, hardware: Any) -> Iterator[Any]:
+    most = clip.max_pixels
+    with opened(clip.path, clip.container, max_pixels=most, hardware=hardware) as source:
         track = source.streams[stream.index]
         track.codec_context.options = {**_STRICT, "max_pixels": str(clip.max_pixels)}
         # Not frame by frame in parallel: PyAV drops an error that comes right after a frame.
@@ -107,19 +118,30 @@ def _seconds(picture: Any) -> str:
 
 
 def _frame(clip: Clip, picture: Any, index: int) -> Frame:
+    planes, rearranged = planes_of(picture, clip.name)
+    return Frame(
+        planes=planes,
+        depth=rearranged.format.components[0].bits,
+        rgb=rearranged.format.is_rgb,
+        **facts(clip, picture, index),
+    )
+
+
+def facts(clip: Clip, picture: Any, index: int) -> dict[str, Any]:
+    """
+    What a Frame says besides its planes.
+
+    Raises InputError (UNSUPPORTED) for a picture of another size than the clip's.
+    """
     stream = clip.picture
     assert stream is not None
     if (picture.width, picture.height) != (stream.width, stream.height):
         raise _resized(clip, picture)
-    planes, rearranged = planes_of(picture, clip.name)
     guessed = picture.colorspace in _UNSPECIFIED and picture.height <= 576
-    return Frame(
-        planes=planes,
-        depth=rearranged.format.components[0].bits,
-        index=index,
-        pts=picture.pts,
-        time_base=stream.time_base,
-        rgb=rearranged.format.is_rgb,
-        full_range=picture.color_range == _FULL_RANGE or "yuvj" in picture.format.name,
-        bt601=guessed or picture.colorspace in _BT601,
-    )
+    return {
+        "index": index,
+        "pts": picture.pts,
+        "time_base": stream.time_base,
+        "full_range": picture.color_range == _FULL_RANGE or "yuvj" in picture.format.name,
+        "bt601": guessed or picture.colorspace in _BT601,
+    }

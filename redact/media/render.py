@@ -37,6 +37,7 @@ def render(
     picture: Callable[[Frame], bool] | None,
     sound: Mapping[int, Edit],
     progress: Callable[[float], None],
+    shown: Callable[[Clip], Iterator[tuple[Frame, Any]]] = pictures,
 ) -> None:
     """
     Write the clip's redacted copy to `target`, complete and synced, or raise and leave nothing.
@@ -46,6 +47,7 @@ def render(
             copied packet for packet, unless an edit list hides a part of it.
         sound: by the index of their stream, what changes the samples; the others are copied.
         progress: is told the share that is done, 0 to 1.
+        shown: decodes the frames that `picture` is shown.
 
     Raises InputError when the source does not decode or can't be encoded again, StoreError when
     the target can't be written.
@@ -56,7 +58,7 @@ def render(
     with written(clip, target) as output, ExitStack() as files:
         tracks = []
         if clip.picture:
-            tracks.append(_picture(clip, output, files, encoding, picture))
+            tracks.append(_picture(clip, output, files, encoding, picture, shown))
         for stream in clip.sound:
             tracks.append(_sound(clip, output, files, stream, sound.get(stream.index)))
         for packet in heapq.merge(*tracks, key=_decode_time):
@@ -98,12 +100,13 @@ def _picture(
     files: ExitStack,
     encoding: Encoding,
     edit: Callable[[Frame], bool] | None,
+    shown: Callable[[Clip], Iterator[tuple[Frame, Any]]],
 ) -> Iterator[Any]:
     assert clip.picture is not None
     source, track = _track(clip, files, clip.picture.index)
     if edit is None and not clip.picture.hidden:
         return _copied(clip, output, source, track, clip.picture.codec)
-    return _encoded_picture(clip, output, track, encoding, edit or _unchanged)
+    return _encoded_picture(clip, output, track, encoding, edit or _unchanged, shown(clip))
 
 
 def _copied(clip: Clip, output: Any, source: Any, track: Any, codec: str) -> Iterator[Any]:
@@ -131,10 +134,14 @@ def _clean(clip: Clip, packet: Any, cleaner: Cleaner, stream: Any) -> Any:
 
 
 def _encoded_picture(
-    clip: Clip, output: Any, track: Any, encoding: Encoding, edit: Callable[[Frame], bool]
+    clip: Clip,
+    output: Any,
+    track: Any,
+    encoding: Encoding,
+    edit: Callable[[Frame], bool],
+    shown: Iterator[tuple[Frame, Any]],
 ) -> Iterator[Any]:
     assert clip.picture is not None
-    shown = pictures(clip)
     frame, picture = next(shown)
     encoder = PictureEncoder(
         clip,

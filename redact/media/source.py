@@ -27,13 +27,13 @@ def shown(path: Path) -> str:
 
 
 @contextmanager
-def opened(path: Path, container: str, *, max_pixels: int) -> Iterator[Any]:
+def opened(path: Path, container: str, *, max_pixels: int, hardware: Any = None) -> Iterator[Any]:
     """
     The file as a PyAV input container, closed on the way out.
 
     `max_pixels` bounds what a decoder may allocate for one frame, while FFmpeg looks into the
-    streams and after. Raises InputError: CORRUPT, or REMOTE when the file asks for another one.
-    What FFmpeg says is dropped: it may quote the file.
+    streams and after. `hardware` is PyAV's HWAccel, to decode on. Raises InputError: CORRUPT, or
+    REMOTE when the file asks for another one. What FFmpeg says is dropped: it may quote the file.
     """
     reached: list[str] = []
 
@@ -49,6 +49,7 @@ def opened(path: Path, container: str, *, max_pixels: int) -> Iterator[Any]:
                 options={"max_pixels": str(max_pixels)},
                 metadata_errors="replace",
                 io_open=refuse,
+                hwaccel=hardware,
             )
         except (FFmpegError, PermissionError, ValueError, OverflowError) as error:
             raise _unreadable(path, reached) from error

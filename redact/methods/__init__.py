@@ -15,7 +15,7 @@ from redact.methods import reference
 from redact.methods.geometry import Area, area, touched
 from redact.types import Box, Frame, Plane
 
-__all__ = ["METHODS", "Method", "Patch", "cover", "cover_all", "touched"]
+__all__ = ["METHODS", "Method", "Patch", "checked", "cover", "cover_all", "touched"]
 
 Patch = tuple[Box, str, int]
 """A box in whole luma pixels inside the frame, a picture method, and its `cells`."""
@@ -60,8 +60,7 @@ def cover_all(frame: Frame, regions: Sequence[Patch]) -> None:
     Raises UsageError for a method that does not exist and for a box that leaves the frame, and
     InputError for planes of an unknown layout; the frame is then untouched.
     """
-    ordered = sorted(set(regions), key=_order)
-    _check(frame, ordered)
+    ordered = checked(frame, regions)
     methods = [(METHODS[name], cells) for _, name, cells in ordered]
     # Y alone, or the first three of Y, U, V, A and R, G, B, A.
     planes = frame.planes[: 3 if len(frame.planes) >= 3 else 1]
@@ -90,6 +89,13 @@ def _cover_plane(
             colours[number] = reference.averages(plane, areas[number], cells)
     for number, (method, _) in enumerate(methods):
         reference.paint(plane, areas[number], colours[number], smooth=method.smooth)
+
+
+def checked(frame: Frame, regions: Sequence[Patch]) -> list[Patch]:
+    """The regions, each once, in the order in which they are painted; raises as `cover_all`."""
+    ordered = sorted(set(regions), key=_order)
+    _check(frame, ordered)
+    return ordered
 
 
 def _order(region: Patch) -> tuple[int, int, int, int, str, int]:

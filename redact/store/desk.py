@@ -13,7 +13,7 @@ from pathlib import Path
 from redact.errors import StoreError
 from redact.ledger import detail as details
 from redact.ledger.detail import Detail, Sealed
-from redact.ledger.files import sync_folder, try_lock, write_durably
+from redact.ledger.files import sync_file, sync_folder, try_lock, write_durably
 
 
 class Desk:
@@ -83,6 +83,22 @@ def seal(job: Path, rec: str, detail: Detail, wrapping: bytes) -> Sealed:
     for path, data in zip(sealed_files(job, sealed.public), sealed.files, strict=True):
         write_durably(path, data, mode=0o600)
     return sealed
+
+
+def destroy(folder: Path, public: dict[str, str | int]) -> None:
+    """
+    Destroy a detail, its key first: written over, then deleted, durably. Again does no harm.
+
+    What the disk itself or a snapshot keeps of the old bytes is out of reach; the key alone is
+    what has to go from there too.
+    """
+    for path in sealed_files(folder, public):
+        if path.exists():
+            with path.open("r+b") as file:
+                file.write(bytes(path.stat().st_size))
+            sync_file(path)
+            path.unlink()
+            sync_folder(folder)
 
 
 def sealed_files(folder: Path, public: dict[str, str | int]) -> list[Path]:

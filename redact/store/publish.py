@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from redact.errors import LedgerCorruptError, Reason, StoreError
+from redact.errors import Reason, StoreError
 from redact.ledger import detail as details
 from redact.ledger import entry as entries
 from redact.ledger import keys as keyring
+from redact.ledger import kinds
 from redact.ledger.detail import Detail, Sealed
 from redact.ledger.entry import Entry
-from redact.ledger.facts import SUFFIX, Clip, Facts
+from redact.ledger.facts import SUFFIX, Clip, Facts, Listing
 from redact.ledger.files import digest, locked, move_durably, sync_file, sync_folder, writing
-from redact.ledger.log import CHECKPOINT, Log
-from redact.store.desk import Desk, abandoned, seal, sealed_files
+from redact.store.desk import Desk, abandoned, destroy, seal, sealed_files
+from redact.store.opening import open_log
+from redact.store.standing import check_not_withdrawn, last_published, shredding, standing
 from redact.store.verify import Summary, detail_folder, lost_detail, verify
 
 FAILED = "the clip could not be published"
@@ -28,20 +30,21 @@ class Store:
     """
     A store open for writing. Several processes may have it open; threads may share it.
 
-    Close it (or use `with`): what was left unfinished is then settled. Start child processes by
-    spawn: a forked one would keep this process's desk locked after its death.
+    Close it (or use `with`): what was left unfinished is then settled. Start children by spawn: a
+    forked one would keep this process's desk locked after its death.
     """
 
-    def __init__(self, root: Path, keys: Path | None = None) -> None:
+    def __init__(self, root: Path, keys: Path | None = None, *, ledger: str | None = None) -> None:
         """
         Open the store at `root`, made if there is none, and finish what a crash left.
 
         `keys` is the folder of its keys, outside it; without one, REDACT_KEYS or the user's own.
+        `ledger` is the URL of a new store's PostgreSQL database; without one it is a SQLite file.
         Raises StoreError when it can't be written or a key is missing or wrong, and
         LedgerCorruptError when its ledger does not match its checkpoint.
         """
         self.root, self._work = root, root / ".work"
-        folder = keys or keyring.default_folder()
+        folder = self._key_folder = keys or keyring.default_folder()
         if folder.resolve().is_relative_to(root.resolve()):
             raise StoreError(f"the keys would lie inside the store {root}.", todo="Move them out.")
         with writing(f"the store {root} could not be opened"):
@@ -52,7 +55,7 @@ class Store:
             sync_folder(root)
             sync_folder(root.parent)
             with locked(self._work / "lock"):
-                self._keys, self.log = _open_log(root, folder)
+                self._keys, self.log = open_log(root, folder, ledger)
                 self._desk = Desk(self._work)
             with self._alone():
                 pass
@@ -75,7 +78,8 @@ class Store:
         """
         The entry under which this clip stands published, its file in place; else None.
 
-        None means: do it (a clip that was held may be tried again).
+        None means: do it (a clip that was held may be tried again). Raises AdmissionError for one
+        that was withdrawn.
         """
         with writing("the store could not be read"):
             entry = self._standing(clip)
@@ -115,6 +119,7 @@ class Store:
         `output` is what `workspace` gave; `sidecar` is the restricted detail. If the clip stands
         published by now (another run was faster), this output is discarded, and no entry added.
         Raises StoreError; then either nothing was recorded or the next look-up finishes the work.
+        Raises AdmissionError, and records nothing, if the clip was withdrawn meanwhile.
         """
         job = output.parent
         with writing(FAILED), self._desk.working(job):
@@ -123,22 +128,28 @@ class Store:
             sync_file(output)
             sync_folder(job)
             with self._alone():
-                standing = self._standing(clip)
-                if standing is None or not self._in_place(standing):
-                    stated["replaces"] = standing.seq if standing else None
+                entry = self._standing(clip)
+                if entry is None or not self._in_place(entry):
+                    stated["replaces"] = entry.seq if entry else None
                     draft = entries.published(clip, facts, **stated)
-                    standing = self._record(draft, job, output)
+                    entry = self._record(draft, job, output)
                 shutil.rmtree(job)
-        return self.path(standing)
+        return self.path(entry)
 
     def hold(
-        self, clip: Clip, policy_id: str, reason: Reason, sidecar: bytes | None = None
+        self,
+        clip: Clip,
+        policy_id: str,
+        reason: Reason,
+        sidecar: bytes | None = None,
+        listing: Listing | None = None,
     ) -> Entry:
         """
         Record that a clip was not published, and why. The same again adds no entry.
 
-        `sidecar` is the restricted detail (where the source is), if any. If the clip stands
-        published by now, returns that entry instead: look at its `kind`.
+        `sidecar` is the restricted detail (where the source is), if any; `listing` is what its
+        manifest says. If the clip stands published by now, returns that entry instead: look at
+        its `kind`.
         """
         with writing("a held clip could not be recorded"), self._alone():
             if known := self._known(clip, reason):
@@ -146,10 +157,49 @@ class Store:
             job = self._desk.start(self._rec(clip))
             with self._desk.working(job):
                 stated = self._stated(job, clip, sidecar)
-                draft = entries.held(clip, policy_id, reason, **stated)
+                draft = entries.held(clip, policy_id, reason, listing, **stated)
                 entry = self._record(draft, job, None)
                 shutil.rmtree(job)
         return entry
+
+    def append(self, drafts: Sequence[Mapping[str, Any]]) -> list[Entry]:
+        """Record what was decided or done (see ledger.kinds), all or none of it. Durable."""
+        with writing("the ledger could not be written"), self._alone():
+            return self.log.append(drafts)
+
+    def file_hmac(self, source: str) -> str:
+        """What stands for a source file in this store's entries, by its sha256 (hex)."""
+        return entries.file_hmac(source, self._keys.idem, self._keys.ids["idem"])
+
+    def url_hmac(self, url: str) -> str:
+        """What stands for a URL in this store's entries."""
+        return entries.url_hmac(url, self._keys.idem, self._keys.ids["idem"])
+
+    def shred(
+        self, entry: Entry, reason: str, *, case: str | None = None, who: str | None = None
+    ) -> Entry:
+        """
+        Destroy an entry's restricted detail, its key first, and record that; proofs stay valid.
+
+        Raises StoreError; then either nothing was recorded or the next writer finishes the work.
+        """
+        if "detail" not in entry.value:
+            raise StoreError(f"entry {entry.seq} has no restricted detail.")
+        with writing("a detail could not be shredded"), self._alone():
+            if done := shredding(self.log.about(entry.seq)):
+                return done
+            job = self._desk.start(entry.rec)
+            with self._desk.working(job):
+                draft = kinds.shredded(entry, reason, case=case, who=who)
+                done = self.log.append([draft])[0]
+                destroy(detail_folder(self.root, entry), entry.value["detail"])
+                shutil.rmtree(job)
+        return done
+
+    def rotate(self, *, who: str | None = None) -> Entry:
+        """Sign with a new key from now on. The old one hands over to it, for all to follow."""
+        with writing("the signing key could not be replaced"), self._alone():
+            return self.log.hand_over(keyring.add_signing_key(self._key_folder), who=who)
 
     def recall(self, entry: Entry) -> Detail:
         """An entry's restricted detail. Raises LedgerCorruptError if it is gone or changed."""
@@ -157,7 +207,7 @@ class Store:
         try:
             key, detail = [path.read_bytes() for path in paths]
         except FileNotFoundError as error:
-            raise lost_detail(entry) from error
+            raise lost_detail(entry, shredding(self.log.about(entry.seq))) from error
         sealed = Sealed(key, detail, entry.value["detail"])
         return details.unseal(entry.rec, sealed, self._keys.wrapping)
 
@@ -176,20 +226,25 @@ class Store:
         number = bytes.fromhex(key.rpartition(":")[2])[:16] if key else secrets.token_bytes(16)
         return entries.record_name(number)
 
+    def _history(self, clip: Clip) -> list[Entry]:
+        """All entries of a piece of work, oldest first; none of what could not be read."""
+        return self.log.by_rec(self._rec(clip)) if clip.source else []
+
     def _standing(self, clip: Clip) -> Entry | None:
-        """The last publication of a piece of work."""
-        key = self._idem(clip)
-        return last_published(self.log.by_idem(key)) if key else None
+        """The last publication of a piece of work. Raises AdmissionError if it was withdrawn."""
+        if clip.source is None:
+            return None
+        history = self._history(clip)
+        check_not_withdrawn(history, self.log.by_file(self.file_hmac(clip.source)))
+        return last_published(history)
 
     def _known(self, clip: Clip, reason: Reason) -> Entry | None:
         """The entry that makes a hold needless: it stands published, or is held for the same."""
-        key = self._idem(clip)
-        history = self.log.by_idem(key) if key else []
-        standing = last_published(history)
-        if standing and self._in_place(standing):
-            return standing
-        same = bool(history) and history[-1].value.get("reason") == reason.value
-        return history[-1] if same else None
+        history = self._history(clip)
+        if (entry := standing(history)) and self._in_place(entry):
+            return entry
+        made = [entry for entry in history if entry.kind in ("published", "held")]
+        return made[-1] if made and made[-1].value.get("reason") == reason.value else None
 
     def _in_place(self, entry: Entry) -> bool:
         """Whether its file is there, by name and size; `verify` reads it."""
@@ -204,7 +259,9 @@ class Store:
         if sidecar is not None:
             sealed = seal(job, rec, Detail(sidecar, nonce), self._keys.wrapping)
         detail = sealed.public if sealed else None
-        return {"rec": rec, "idem": self._idem(clip), "commit": commit, "detail": detail}
+        hmac = self.file_hmac(clip.source) if clip.source else None
+        known = {"rec": rec, "idem": self._idem(clip), "commit": commit, "file_hmac": hmac}
+        return {**known, "detail": detail}
 
     def _record(self, draft: dict[str, Any], job: Path, output: Path | None) -> Entry:
         entry = self.log.append([draft])[0]
@@ -223,7 +280,7 @@ class Store:
     @contextmanager
     def _alone(self) -> Iterator[None]:
         """Without other writers, and with everything settled that failed or dead ones have left."""
-        with locked(self._work / "lock"):
+        with locked(self._work / "lock"), self.log.everywhere():
             for jobs in (self._desk.failed(), abandoned(self._work)):
                 with closing(jobs):  # lets go of an abandoned desk's lock, whatever happens
                     for job in jobs:
@@ -233,36 +290,12 @@ class Store:
     def _settle(self, job: Path) -> None:
         """Finish a job if it was recorded; then delete what is left of it."""
         history = self.log.by_rec(job.name.partition(".")[0])
-        standing = last_published(history)
+        stands = standing(history)
+        shredded = {it.value["of"] for it in history if it.kind == "shredded"}
         for entry in history:
-            outputs = list(job.glob("output.*")) if entry == standing else []
+            if entry.seq in shredded:
+                destroy(detail_folder(self.root, entry), entry.value["detail"])
+            outputs = list(job.glob("output.*")) if entry == stands else []
             matching = [path for path in outputs if digest(path) == entry.output]
             self._name(entry, job, matching[0] if matching else None)
         shutil.rmtree(job)
-
-
-def last_published(history: list[Entry]) -> Entry | None:
-    """The entry under which a clip stands, of all its entries, oldest first."""
-    return next((entry for entry in reversed(history) if entry.kind == "published"), None)
-
-
-def _open_log(root: Path, folder: Path) -> tuple[keyring.Keys, Log]:
-    """The store's keys and log; both are made for a store that is new."""
-    new = not (root / "ledger" / CHECKPOINT).exists()
-    if new and any((root / "clips").iterdir()):
-        raise LedgerCorruptError(
-            f"{root}: there are clips, but their ledger is gone.",
-            todo="Restore the ledger from its last good copy.",
-        )
-    keys = keyring.load(folder, make=new)
-    ids = {f"{name}_key": value for name, value in keys.ids.items()}
-    if new:
-        Log.create(root / "ledger", keys.signer, f"redact/{secrets.token_hex(8)}", **ids)
-    log = Log(root / "ledger", keys.signer)
-    if any(log.meta.get(name) != value for name, value in ids.items()):
-        log.close()
-        raise StoreError(
-            f"{root}: the keys are not those that this store was begun with.",
-            todo="Say where its keys are (REDACT_KEYS).",
-        )
-    return keys, log

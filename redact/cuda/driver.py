@@ -1,0 +1,362 @@
+"""
+One GPU: its memory, its streams, and the launching of kernels, over NVIDIA's driver calls.
+
+The calls are those of `cuda.bindings.driver`. Tests without a GPU give a stand-in for that module,
+whose device memory is memory of the CPU and whose launches run the same kernels built for it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import threading
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from redact.cuda.compiled import machine_code, nvrtc_version
+from redact.errors import DetectorError, Reason
+
+OLDEST = (7, 5)
+"""The oldest compute capability that the kernels are compiled for."""
+_NO_MEMORY = 2
+_LOST = frozenset({214, 219, 700, 702, 709, 710, 714, 715, 716, 717, 718, 719, 720, 721, 999})
+"""Results after which nothing more can be done with a context."""
+_NON_BLOCKING = 1
+_NO_STREAM = -1
+"""Whose spare memory anyone may have: nothing is queued on it."""
+_MAJOR, _MINOR, _MULTIPROCESSORS = 75, 76, 16  # attributes of a device
+
+
+class GpuMemoryError(DetectorError):
+    """No memory is left on the GPU for this."""
+
+    reason = Reason.MEMORY
+
+
+class GpuLostError(DetectorError):
+    """The GPU's context is gone; what was in its memory is too."""
+
+
+def bindings() -> Any:
+    """NVIDIA's driver calls. Raises DetectorError where the package is missing."""
+    try:
+        from cuda.bindings import driver
+    except ImportError as error:
+        raise DetectorError(
+            "the GPU can't be used: cuda-core is not installed.",
+            todo="pip install 'redact[gpu]'; --device cpu runs without a GPU.",
+        ) from error
+    return driver
+
+
+class Memory:
+    """
+    A stretch of device memory; given back when nothing holds it any more.
+
+    The thread that asked for it may let go while its work on it is still queued: whoever is given
+    it next works on the same stream. Another thread waits for its own work before it lets go.
+    """
+
+    def __init__(self, gpu: Gpu, address: int, size: int, stream: int) -> None:
+        self.gpu, self.address, self.size = gpu, address, size
+        weakref.finalize(self, gpu.give_back, address, size, stream).atexit = False
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An address inside memory, which is held with it."""
+
+    memory: Memory
+    offset: int
+
+    @property
+    def address(self) -> int:
+        return self.memory.address + self.offset
+
+
+class _Ends:
+    """Is dropped when its thread ends."""
+
+
+class Pinned:
+    """Host memory that the GPU copies to by itself, as an array; freed like Memory."""
+
+    def __init__(self, gpu: Gpu, address: int, size: int) -> None:
+        self.address = address
+        buffer = (ctypes.c_uint8 * size).from_address(address)
+        self.array: NDArray[np.uint8] = np.ctypeslib.as_array(buffer)
+        weakref.finalize(buffer, gpu.release_pinned, address).atexit = False
+
+
+class Gpu:
+    """
+    One GPU, opened; from any thread.
+
+    Each thread works on a stream of its own, unless it stands inside `on(stream)`. Raises
+    DetectorError where there is no GPU, no driver, or one that is too old; GpuMemoryError where no
+    memory is left; GpuLostError once the context is lost, in each call from then on.
+    """
+
+    memory_kind = "cuda"
+    """What onnxruntime calls memory of this device, and networks that run on it."""
+
+    def __init__(self, ordinal: int = 0, *, driver: Any = None, cache: Path | None = None) -> None:
+        self._driver = driver or bindings()
+        self._threads = threading.local()
+        self._lock = threading.RLock()  # memory may be given back in the middle of anything
+        self._spare: dict[tuple[int, int], list[int]] = {}
+        self.ordinal = ordinal
+        self.used = 0
+        """Bytes of device memory that are held now."""
+        self.notes: list[str] = []
+        """What the user should know of this GPU."""
+        self._open(cache)
+
+    def _open(self, cache: Path | None) -> None:
+        if int(self._driver.cuInit(0)[0]) != 0:
+            raise _none("the NVIDIA driver does not start")
+        self.driver_version = _version(self._call("cuDriverGetVersion"))
+        count = int(self._call("cuDeviceGetCount"))
+        if self.ordinal >= count:
+            raise _none(f"the NVIDIA driver sees {count} GPUs, and number {self.ordinal} is asked")
+        self._device = self._call("cuDeviceGet", self.ordinal)
+        name = self._call("cuDeviceGetName", 128, self._device)
+        self.name = bytes(name).rstrip(b"\0").decode("ascii", "replace")
+        self.capability = self._attribute(_MAJOR), self._attribute(_MINOR)
+        self.multiprocessors = self._attribute(_MULTIPROCESSORS)
+        self._check_age()
+        self._context = self._call("cuDevicePrimaryCtxRetain", self._device)
+        self._enter()
+        code = self.compiled(cache)
+        self._module = self._call("cuModuleLoadData", code)
+        self._functions: dict[str, Any] = {}
+
+    @property
+    def architecture(self) -> str:
+        """What the kernels are compiled for: "sm_90"."""
+        return f"sm_{self.capability[0]}{self.capability[1]}"
+
+    def compiled(self, cache: Path | None) -> bytes:
+        return machine_code(self.architecture, cache=cache, note=self.notes.append)
+
+    def _check_age(self) -> None:
+        if self.capability < OLDEST:
+            raise _none(f"{self.name} is older than compute capability 7.5")
+        major, minor = nvrtc_version()
+        if self.driver_version[0] < major:
+            raise _none(
+                f"the NVIDIA driver speaks CUDA {'.'.join(map(str, self.driver_version))}, and the "
+                f"kernels are compiled by NVRTC {major}.{minor}",
+                todo=f"Update the driver to one for CUDA {major}.0 or newer; --device cpu runs "
+                "without it.",
+            )
+
+    def allocate(self, size: int) -> Memory:
+        """`size` bytes of device memory, not cleared; what was given back before is used again."""
+        room, stream = _rounded(size), self.stream
+        with self._lock:
+            address = self._spare_for(room, stream)
+        if address is None:
+            address = self._more(room)
+        with self._lock:
+            self.used += room
+        return Memory(self, address, room, stream)
+
+    def give_back(self, address: int, size: int, stream: int) -> None:
+        """Memory calls this."""
+        with self._lock:
+            self.used -= size
+            self._spare.setdefault((stream, size), []).append(address)
+
+    def trim(self) -> None:
+        """Give the driver back what nobody holds."""
+        with self._lock:
+            spare, self._spare = self._spare, {}
+        self._enter()
+        for addresses in spare.values():
+            for address in addresses:  # waits for the streams; of a lost context nothing is left
+                self._driver.cuMemFree(address)
+
+    def _spare_for(self, size: int, stream: int) -> int | None:
+        for key in ((stream, size), (_NO_STREAM, size)):
+            if addresses := self._spare.get(key):
+                return addresses.pop()
+        return None
+
+    def _more(self, size: int) -> int:
+        try:
+            return int(self._call("cuMemAlloc", size))
+        except GpuMemoryError:
+            gc.collect()  # an error that was raised may still hold frames
+            self.trim()
+        try:
+            return int(self._call("cuMemAlloc", size))
+        except GpuMemoryError as error:
+            raise GpuMemoryError(
+                f"{self.name} has no memory left for {size / 1e6:.1f} MB more; "
+                f"{self.used / 1e6:.1f} MB are used by this run.",
+                todo="Fewer clips at once (--workers), or --device cpu.",
+            ) from error
+
+    def pinned(self, size: int) -> Pinned:
+        """Host memory for copies that do not keep the CPU waiting."""
+        return Pinned(self, int(self._call("cuMemHostAlloc", max(size, 1), 0)), size)
+
+    def release_pinned(self, address: int) -> None:
+        self._enter()
+        self._driver.cuMemFreeHost(address)
+
+    def upload(self, array: NDArray[Any]) -> Memory:
+        """A copy of the array's bytes on the device."""
+        array = np.ascontiguousarray(array)
+        memory = self.allocate(array.nbytes)
+        self.write(memory.address, array)
+        return memory
+
+    def write(self, address: int, array: NDArray[Any]) -> None:
+        """Copy the bytes of a contiguous array to the device; the array may change afterwards."""
+        if array.nbytes:
+            self._call("cuMemcpyHtoDAsync", address, array.ctypes.data, array.nbytes, self.stream)
+            self.wait()
+
+    def read(self, address: int, array: NDArray[Any]) -> None:
+        """Copy from the device into a contiguous array, once the stream's work is done."""
+        if array.nbytes:
+            self._call("cuMemcpyDtoHAsync", array.ctypes.data, address, array.nbytes, self.stream)
+        self.wait()
+
+    def read_later(self, address: int, pinned: Pinned) -> None:
+        """Queue a copy of as many bytes as `pinned` holds; they are there after `wait`."""
+        self._call("cuMemcpyDtoHAsync", pinned.address, address, pinned.array.nbytes, self.stream)
+
+    def copy(self, target: int, source: int, size: int) -> None:
+        """Queue a copy within the device."""
+        self._call("cuMemcpyDtoDAsync", target, source, size, self.stream)
+
+    def clear(self, memory: Memory) -> None:
+        """Queue zeros."""
+        self._call("cuMemsetD8Async", memory.address, 0, memory.size, self.stream)
+
+    def free_bytes(self) -> int:
+        free, _total = self._call("cuMemGetInfo")
+        return int(free)
+
+    def launch(
+        self, kernel: str, grid: tuple[int, int, int], block: int | tuple[int, int], *given: Any
+    ) -> None:
+        """
+        Queue a kernel. `given`: Memory or Place, int (of 32 bits) or NumPy float32, in its order.
+
+        A grid without blocks launches nothing.
+        """
+        if 0 in grid:
+            return
+        values, types = zip(*map(_argument, given), strict=True)
+        across, down = (block, 1) if isinstance(block, int) else block
+        self._call(
+            "cuLaunchKernel", self._function(kernel), *grid, across, down, 1, 0, self.stream,
+            (values, types), 0,
+        )  # fmt: skip
+
+    def wait(self) -> None:
+        """Until all that this thread has queued is done."""
+        self._call("cuStreamSynchronize", self.stream)
+
+    @property
+    def stream(self) -> int:
+        """The handle of the stream that this thread's work goes to."""
+        if getattr(self._threads, "stream", None) is None:
+            self._threads.stream = int(self._call("cuStreamCreate", _NON_BLOCKING))
+            self._threads.ends = ends = _Ends()  # goes with the thread
+            weakref.finalize(ends, self._close_stream, self._threads.stream).atexit = False
+        return int(self._threads.stream)
+
+    def _close_stream(self, stream: int) -> None:
+        self._enter()
+        self._driver.cuStreamSynchronize(stream)
+        self._driver.cuStreamDestroy(stream)
+        with self._lock:
+            for of, size in [key for key in self._spare if key[0] == stream]:
+                idle = self._spare.setdefault((_NO_STREAM, size), [])
+                idle += self._spare.pop((of, size))
+
+    @contextmanager
+    def on(self, stream: int | None) -> Iterator[None]:
+        """Work on a caller's stream, by its handle; None: on this thread's own."""
+        if stream is None:
+            yield
+            return
+        before = getattr(self._threads, "stream", None)
+        self._threads.stream = stream
+        try:
+            yield
+        finally:
+            self._threads.stream = before
+
+    def _function(self, kernel: str) -> Any:
+        if kernel not in self._functions:
+            self._functions[kernel] = self._call(
+                "cuModuleGetFunction", self._module, kernel.encode()
+            )
+        return self._functions[kernel]
+
+    def _attribute(self, number: int) -> int:
+        kind = getattr(self._driver, "CUdevice_attribute", int)
+        return int(self._call("cuDeviceGetAttribute", kind(number), self._device))
+
+    def _enter(self) -> None:
+        """A context is current for one thread only; each that comes by makes it its own."""
+        if getattr(self._threads, "entered", False) is False and hasattr(self, "_context"):
+            self._driver.cuCtxSetCurrent(self._context)
+            self._threads.entered = True
+
+    def _call(self, function: str, *arguments: Any) -> Any:
+        """What a driver call returns besides its result. Raises what a bad result means."""
+        self._enter()
+        result, *values = getattr(self._driver, function)(*arguments)
+        code = int(result)
+        if code == 0:
+            return values[0] if len(values) == 1 else tuple(values)
+        if code == _NO_MEMORY:
+            raise GpuMemoryError(f"{function} finds no memory left.")
+        if code in _LOST:
+            raise GpuLostError(
+                f"the GPU gave up in the middle ({function}: error {code}).",
+                todo="Run again: finished clips are not done again. If it comes back, see what "
+                "the driver says (dmesg, nvidia-smi), or use --device cpu.",
+            )
+        raise DetectorError(f"the GPU refuses {function} (error {code}).")
+
+
+def _rounded(size: int) -> int:
+    """Sizes come in steps, so that what was given back fits again: powers of 2, then megabytes."""
+    megabyte = 1 << 20
+    if size > megabyte:
+        return -(-size // megabyte) * megabyte
+    return max(512, 1 << (size - 1).bit_length()) if size > 1 else 512
+
+
+def _argument(value: Any) -> tuple[Any, Any]:
+    if isinstance(value, Memory | Place):
+        return value.address, ctypes.c_void_p
+    if isinstance(value, np.float32):
+        return float(value), ctypes.c_float
+    return int(value), ctypes.c_int
+
+
+def _version(number: int) -> tuple[int, int]:
+    return number // 1000, number % 1000 // 10
+
+
+def _none(why: str, todo: str = "") -> DetectorError:
+    return DetectorError(
+        f"there is no usable GPU: {why}.",
+        todo=todo or "`redact doctor` says more; --device cpu runs without a GPU.",
+    )

@@ -1,0 +1,149 @@
+"""What else may have been said: the texts that came second, laid over the words that came first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from difflib import SequenceMatcher
+
+from redact.detectors.voice import joined, outside
+from redact.detectors.words import Said, Word, runs
+
+GUESSED = 0.5
+"""Probability of a word that only another text has."""
+DOUBTED = 0.3
+"""Score of a word that only other texts have for a name."""
+EDGE = 0.2
+"""Seconds by which two listens differ on where the same name begins and ends."""
+MOMENT = 0.06
+"""Seconds that two words may share by chance."""
+SLACK = 1.0
+"""Seconds by which a word may stand out of the order of the words."""
+
+Found = tuple[float, float, float]
+"""Start and end in seconds, and the score."""
+
+
+def laid_over(words: Sequence[Word], texts: Sequence[str]) -> tuple[Word, ...]:
+    """
+    Another text of the same sound, word by word, with the times of `words`.
+
+    What both have keeps its times and probability; what differs shares the times of the words
+    that it stands for, and the lowest of their probabilities.
+    """
+    ours, theirs = [_plain(word.text) for word in words], [_plain(text) for text in texts]
+    matched = SequenceMatcher(None, ours, theirs, autojunk=False)
+    found: list[Word] = []
+    for operation, first, last, begin, end in matched.get_opcodes():
+        if operation == "equal":
+            pairs = zip(words[first:last], texts[begin:end], strict=True)
+            found += [
+                Word(text, word.start, word.end, word.probability, word.first)
+                for word, text in pairs
+            ]
+        else:
+            found += _shared(words, first, last, texts[begin:end])
+    return tuple(found)
+
+
+def merged(said: Sequence[Said]) -> Said:
+    """Several passages as one, their words in order; one without a beam has its best again."""
+    beams = max((len(one.others) for one in said), default=0)
+    whole = [
+        tuple(
+            sorted(
+                (word for one in said for word in [one.words, *one.others][_beam(one, beam)]),
+                key=lambda word: word.start,
+            )
+        )
+        for beam in range(beams + 1)
+    ]
+    return Said(words=whole[0], others=tuple(whole[1:]))
+
+
+def doubted(
+    words: Sequence[Word],
+    scores: Sequence[float],
+    others: Sequence[tuple[Sequence[Word], Sequence[float], int]],
+    *,
+    votes: int,
+    sure: float,
+) -> list[float]:
+    """
+    A score for each of `words` that has none and is part of a name in other texts.
+
+    Of the words under that name, one at least that has none is not `sure`. `others` are such
+    texts with the scores of their words and how many votes each has.
+    """
+    counts = [0] * len(words)
+    for other, found, weight in others:
+        names = [other[first:last] for first, last, _ in runs(found)]
+        for under in _heard_in(words, names):
+            if any(words[index].probability < sure and not scores[index] for index in under):
+                for index in under:
+                    counts[index] += weight
+    return [
+        0.0 if score or count < votes else DOUBTED
+        for score, count in zip(scores, counts, strict=True)
+    ]
+
+
+def _heard_in(words: Sequence[Word], names: Sequence[Sequence[Word]]) -> Iterator[list[int]]:
+    """For each name of another text, the indices of the words that it lies over."""
+    first = 0
+    for name in names:  # both in order, but a beam's order may waver by a word
+        start, end = name[0].start, max(word.end for word in name)
+        while first < len(words) and words[first].end < start - SLACK:
+            first += 1
+        under = []
+        for index in range(first, len(words)):
+            word = words[index]
+            if word.start > end:
+                break
+            shared = min(word.end, end) - max(word.start, start)
+            if shared > MOMENT and 2 * shared >= min(word.end - word.start, end - start):
+                under.append(index)
+        yield under
+
+
+def moved(words: Sequence[Word], seconds: float) -> list[Word]:
+    """The words, so much later."""
+    return [
+        Word(word.text, word.start + seconds, word.end + seconds, word.probability, word.first)
+        for word in words
+    ]
+
+
+def beyond(best: Sequence[Found], more: Sequence[Found]) -> list[Found]:
+    """What `more` adds to `best`: the parts outside it, but for the width of an edge."""
+    found = []
+    for start, end, score in more:
+        left = outside([(start, end)], joined((first, last) for first, last, _ in best))
+        found += [(first, last, score) for first, last in left if last - first > EDGE]
+    return found
+
+
+def _beam(said: Said, beam: int) -> int:
+    return beam if beam <= len(said.others) else 0
+
+
+def _shared(words: Sequence[Word], first: int, last: int, texts: Sequence[str]) -> Iterator[Word]:
+    """`texts` in the place of words[first:last], or between two words where that is empty."""
+    if not words:
+        return
+    replaced = words[first:last]
+    if replaced:
+        start, end = replaced[0].start, replaced[-1].end
+        probability = min(word.probability for word in replaced)
+    else:
+        start = words[first - 1].end if first else words[0].start
+        end = max(words[first].start if first < len(words) else start, start)
+        probability = GUESSED
+    each = (end - start) / max(len(texts), 1)
+    for number, text in enumerate(texts):
+        begins = start + number * each
+        opens = number == 0 and bool(replaced) and replaced[0].first
+        yield Word(text, begins, begins + each, probability, opens)
+
+
+def _plain(text: str) -> str:
+    return text.lower().strip(".,!?;:\"'")

@@ -1,0 +1,50 @@
+"""Words that have to go, as padded stretches of the sound."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from redact.detectors.edges import trimmed
+from redact.detectors.voice import RATE
+from redact.detectors.words import Word, runs
+
+SLACK = 0.3
+"""Seconds by which a name's edge moves out to its neighbour's: nothing was said in between."""
+
+Found = tuple[float, float, float]
+"""Start and end in seconds, and the score."""
+
+
+def name_spans(
+    words: Sequence[Word],
+    scores: Sequence[float],
+    samples: NDArray[np.float32],
+    bias: tuple[float, float],
+) -> list[Found]:
+    """Stretches (start, end, score) that hold every word with a score, padded and joined."""
+    duration = len(samples) / RATE
+    found: list[Found] = []
+    for first, last, score in runs(scores):
+        start = min(word.start for word in words[first:last])
+        end = max(word.end for word in words[first:last])
+        before = words[first - 1].end if first else 0.0
+        after = words[last].start if last < len(words) else duration
+        # To the neighbour's edge or by the bias, whichever is further.
+        padded_start = min(start - bias[0], max(start - SLACK, before))
+        padded_end = max(end + bias[1], min(end + SLACK, after))
+        padded = max(0.0, padded_start), min(duration, padded_end)
+        found.append((*trimmed(samples, (start, end), padded), score))
+    return _joined(found)
+
+
+def _joined(spans: Sequence[Found]) -> list[Found]:
+    result: list[Found] = []
+    for start, end, score in sorted(spans):
+        if result and start <= result[-1][1]:
+            last = result.pop()
+            start, end, score = last[0], max(end, last[1]), max(score, last[2])
+        result.append((start, end, score))
+    return result

@@ -1,0 +1,79 @@
+"""Words that were heard, and when; and whether they are likely to be English."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+PLAUSIBLE = 0.65
+"""Mean word probability that English reaches (0.9 and more) and other languages, heard as English,
+do not (0.3 to 0.6, or a loop of one phrase, which the models are sure of)."""
+FASTEST = 6.0
+"""Words per second that nobody speaks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One word as Whisper writes it. Its text stays out of repr, so of every log and traceback."""
+
+    text: str = field(repr=False)  # with its punctuation, without spaces
+    start: float  # seconds; both ends of its segment where the word could not be aligned
+    end: float
+    probability: float
+    first: bool = False  # of its passage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What was said in a passage, as the best beam has it and as the others have it."""
+
+    words: tuple[Word, ...]
+    others: tuple[tuple[Word, ...], ...] = ()
+    loops: tuple[tuple[float, float], ...] = ()  # seconds in which the decoder got stuck
+
+
+def plausible(words: Sequence[Word], seconds: float) -> bool:
+    """Whether words heard as English in so many seconds of voice are likely to be English."""
+    if not words or len(words) > FASTEST * (seconds + 1):
+        return False
+    return float(np.mean([word.probability for word in words])) >= PLAUSIBLE
+
+
+def words_of(segments: Iterable[Any], offset: float) -> Iterator[Word]:
+    """The words of a passage, pieces such as "-I" and "'s" put back onto their word."""
+    pieces: list[Word] = []
+    for segment in segments:
+        for text, start, end, probability in _aligned(segment):
+            if pieces and not text.startswith(" "):
+                last = pieces.pop()
+                text, start = last.text + text, last.start
+                end, probability = max(last.end, end), min(last.probability, probability)
+            pieces.append(Word(text.strip(), start, end, probability, first=not pieces))
+    for word in pieces:
+        yield Word(word.text, word.start + offset, word.end + offset, word.probability, word.first)
+
+
+def _aligned(segment: Any) -> Iterator[tuple[str, float, float, float]]:
+    """Words with times; a word that could not be aligned gets its whole segment."""
+    if not segment.words:
+        for text in segment.text.split():
+            yield " " + text, segment.start, segment.end, 0.0
+    for word in segment.words or ():
+        timed = word.end > word.start
+        start, end = (word.start, word.end) if timed else (segment.start, segment.end)
+        yield word.word, start, end, float(word.probability)
+
+
+def runs(scores: Sequence[float]) -> Iterator[tuple[int, int, float]]:
+    """Neighbouring words of a name: first, one past the last, and the highest score."""
+    first = 0
+    while first < len(scores):
+        last = first
+        while last < len(scores) and scores[last]:
+            last += 1
+        if last > first:
+            yield first, last, max(scores[first:last])
+        first = last + 1

@@ -1,0 +1,207 @@
+"""
+Clips decoded on the GPU, their frames left there; and which clips that is possible for.
+
+FFmpeg's NVDEC, through PyAV, gives NV12 or P010. Its surfaces are few, so each is copied to memory
+of ours (a thousandth of what decoding takes) and given back at once.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from typing import Any
+
+import numpy as np
+from av.codec.hwaccel import HWAccel
+
+from redact.cuda.dlpack import Borrowed, borrowed
+from redact.cuda.driver import Gpu, Pinned
+from redact.cuda.kernels import with_small_pictures
+from redact.cuda.surfaces import FrameOnGpu, semi_planar
+from redact.errors import InputError
+from redact.media.decode import facts, pictures
+from redact.media.probe import Clip
+from redact.types import Frame, Plane
+
+CHUNK = 8
+"""Frames that go through the kernels together, of one clip."""
+_DEPTHS = {
+    "h264": (8,),
+    "hevc": (8, 10, 12),
+    "vp8": (8,),
+    "vp9": (8, 10, 12),
+    "av1": (8, 10),
+    "mpeg1video": (8,),
+    "mpeg2video": (8,),
+    "mpeg4": (8,),
+}
+"""What NVDEC decodes, of 4:2:0, on every GPU from compute capability 7.5 on; AV1 on some."""
+_AV1 = frozenset({(8, 6), (8, 7), (8, 9), (10, 0), (10, 3), (12, 0), (12, 1)})
+"""Compute capabilities of the GPUs that decode AV1; A100, H100 and H200 do not."""
+_420 = frozenset({"yuv420p", "yuvj420p", "nv12", "yuv420p10le", "yuv420p12le", "p010le"})
+
+
+def why_not_decoded(clip: Clip, gpu: Gpu) -> str:
+    """What keeps a clip's picture from being decoded on the GPU; empty if nothing does."""
+    stream = clip.picture
+    if stream is None or clip.media == "still":
+        return "a still picture is decoded on the CPU"
+    if missing := why_no_decoder(gpu):
+        return missing
+    if stream.codec not in _DEPTHS or stream.depth not in _DEPTHS[stream.codec]:
+        return f"NVDEC does not decode {stream.codec} of {stream.depth} bits"
+    if stream.pixel_format not in _420:
+        return f"NVDEC does not decode {stream.pixel_format} everywhere, only 4:2:0"
+    if stream.codec == "av1" and gpu.capability not in _AV1:
+        return f"{gpu.name} does not decode AV1"
+    return ""
+
+
+def why_no_decoder(gpu: Gpu) -> str:
+    """Whether NVIDIA's decoding library is here: containers often lack it."""
+    if gpu.memory_kind != "cuda":
+        return ""
+    try:
+        ctypes.CDLL("libnvcuvid.so.1")
+    except OSError:
+        return "the driver's libnvcuvid.so.1 is missing (a container needs the video capability)"
+    return ""
+
+
+def frames_on_gpu(clip: Clip, gpu: Gpu) -> Iterator[FrameOnGpu]:
+    """As decode.frames, with the samples on the GPU, and a small picture of each on the host."""
+    for chunk in _chunks(clip, gpu):
+        yield from with_small_pictures(gpu, [frame for frame, _ in chunk])
+
+
+Covering = Callable[[Sequence[FrameOnGpu]], None]
+"""Changes frames in place, on the GPU."""
+
+
+def covered_pictures(clip: Clip, gpu: Gpu, cover: Covering) -> Iterator[tuple[Frame, Any]]:
+    """
+    As decode.pictures, for the encoder: covered on the GPU, then copied to the host once.
+
+    While the CPU encodes one chunk, the next one is decoded and copied.
+    """
+    waiting: list[tuple[FrameOnGpu, Any, Pinned]] = []
+    for chunk in _chunks(clip, gpu):
+        cover([frame for frame, _ in chunk])
+        copies = [(frame, picture, _copied(gpu, frame)) for frame, picture in chunk]
+        for frame, picture, pinned in waiting:
+            yield _planar(frame, pinned), _Described(clip, picture)
+        gpu.wait()
+        waiting = copies
+    for frame, picture, pinned in waiting:
+        yield _planar(frame, pinned), _Described(clip, picture)
+
+
+def covered_on_gpu(clip: Clip, gpu: Gpu, cover: Covering) -> Iterator[FrameOnGpu]:
+    """The clip's frames, covered, without leaving the GPU."""
+    for chunk in _chunks(clip, gpu):
+        frames = [frame for frame, _ in chunk]
+        cover(frames)
+        gpu.wait()
+        yield from frames
+
+
+class _Described:
+    """A picture on the GPU, described as the CPU's decoder would: by its format on the host."""
+
+    def __init__(self, clip: Clip, picture: Any) -> None:
+        assert clip.picture is not None
+        self._picture = picture
+        self.format = _Format(clip.picture.pixel_format)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._picture, name)
+
+
+@dataclass(frozen=True, slots=True)
+class _Format:
+    name: str
+
+
+def _chunks(clip: Clip, gpu: Gpu) -> Iterator[list[tuple[FrameOnGpu, Any]]]:
+    made = partial(_frame, gpu)
+    shown = pictures(clip, hardware=_hardware(gpu), made=made)
+    while chunk := list(islice(shown, CHUNK)):
+        yield [(frame, picture) for frame, picture in chunk if isinstance(frame, FrameOnGpu)]
+
+
+def _hardware(gpu: Gpu) -> Any:
+    """NVDEC in the context that the kernels run in. It never falls back to the CPU by itself."""
+    return HWAccel(
+        "cuda",
+        device=str(gpu.ordinal),
+        allow_software_fallback=False,
+        options={"primary_ctx": "1"},
+        is_hw_owned=True,
+    )
+
+
+def _frame(gpu: Gpu, clip: Clip, picture: Any, index: int) -> FrameOnGpu:
+    """A copy of a decoder's surface, in memory of ours."""
+    assert clip.picture is not None
+    luma, chroma = (borrowed(plane, gpu) for plane in _surface(picture))
+    if luma.bits != (8 if clip.picture.depth == 8 else 16):
+        raise InputError(f"{clip.name}: the GPU decodes it to another depth than it has.")
+    size, depth = (clip.picture.width, clip.picture.height), clip.picture.depth
+    pitches = _pitch(luma), _pitch(chroma)
+    parts = pitches[0] * size[1], pitches[1] * -(-size[1] // 2)
+    memory = gpu.allocate(sum(parts))
+    gpu.copy(memory.address, luma.address, _extent(luma))
+    gpu.copy(memory.address + parts[0], chroma.address, _extent(chroma))
+    gpu.wait()  # the decoder has its surface back
+    addresses = memory.address, memory.address + parts[0]
+    surface = semi_planar(gpu, *addresses, pitches, size, memory, bits=depth)
+    return FrameOnGpu(planes=(), depth=depth, surface=surface, **facts(clip, picture, index))
+
+
+def _surface(picture: Any) -> Any:
+    """The decoder's two planes, Y and U beside V; each speaks DLPack."""
+    return picture.planes
+
+
+def _pitch(plane: Borrowed) -> int:
+    return plane.strides[0] * plane.bits // 8
+
+
+def _extent(plane: Borrowed) -> int:
+    """Bytes from the first sample to the end of the last."""
+    steps = zip(plane.shape, plane.strides, strict=True)
+    return (sum((size - 1) * step for size, step in steps) + 1) * plane.bits // 8
+
+
+def _copied(gpu: Gpu, frame: FrameOnGpu) -> Pinned:
+    """All lines of the surface, on their way to the host."""
+    luma, chroma, _ = frame.surface.planes
+    pinned = gpu.pinned(luma.pitch * luma.height + chroma.pitch * chroma.height)
+    gpu.read_later(luma.samples, pinned)
+    return pinned
+
+
+def _planar(frame: FrameOnGpu, pinned: Pinned) -> Frame:
+    """Y, U and V as planes of their own, as the encoder takes them."""
+    luma, chroma, _ = frame.surface.planes
+    kind = np.uint8 if frame.depth == 8 else np.uint16
+    split = luma.pitch * luma.height
+    lines = pinned.array[:split].view(kind).reshape(luma.height, -1)
+    pairs = pinned.array[split:].view(kind).reshape(chroma.height, -1)
+    planes: tuple[Plane, ...] = (
+        lines[:, : luma.width],
+        pairs[:, : 2 * chroma.width : 2],
+        pairs[:, 1 : 2 * chroma.width : 2],
+    )
+    return Frame(
+        planes=tuple(np.ascontiguousarray(plane >> luma.shift) for plane in planes),
+        depth=frame.depth,
+        index=frame.index,
+        pts=frame.pts,
+        time_base=frame.time_base,
+        full_range=frame.full_range,
+        bt601=frame.bt601,
+    )

@@ -1,0 +1,348 @@
+#!/usr/bin/env python3
+"""
+Measures the ledger: appending, proving, looking up, verifying, and how fast it grows.
+
+    python scripts/bench_ledger.py [--entries 1000000] [--minutes 60] [--folder DIR] [--readme]
+
+With --minutes, the log may come out smaller. Wall times on a shared machine say little: processor
+times stand beside them. With --readme, the table between the marks of README.md is written anew
+from the JSON; --entries 0 measures nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import platform
+import random
+import resource
+import shutil
+import sqlite3
+import statistics
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from contextlib import closing
+from datetime import UTC, datetime
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from redact.ledger import detail, entry, proof
+from redact.ledger.facts import (
+    Check,
+    Clip,
+    Coverage,
+    Facts,
+    Listing,
+    Model,
+    Output,
+    Removal,
+    Source,
+)
+from redact.ledger.keys import Keys
+from redact.ledger.log import Log
+from redact.ledger.verify import verify
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "scripts" / "bench_results" / "ledger.json"
+GROUP = 2000
+"""Entries in one commit, in the measurement of appends by one caller."""
+
+KEYS = Keys((bytes(range(32)),), bytes(32), bytes(32))
+MARKS = "<!-- bench:ledger -->\n", "<!-- /bench:ledger -->"
+
+
+def main() -> None:
+    options = _options()
+    if options.entries:
+        folder = Path(tempfile.mkdtemp(dir=options.folder))
+        try:
+            result = measured(folder, options.entries, options.minutes)
+        finally:
+            shutil.rmtree(folder)
+        options.output.write_text(json.dumps(result, indent=1) + "\n")
+    result = json.loads(options.output.read_text())
+    print(table(result))
+    if options.readme:
+        path = ROOT / "README.md"
+        before, rest = path.read_text().split(MARKS[0])
+        path.write_text(f"{before}{MARKS[0]}{table(result)}{MARKS[1]}{rest.split(MARKS[1])[1]}")
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[1])
+    parser.add_argument("--entries", type=int, default=1_000_000)
+    parser.add_argument("--minutes", type=float, default=60, help="append no longer than this")
+    parser.add_argument("--folder", type=Path, help="where the log is made; the system's, if none")
+    parser.add_argument("--output", type=Path, default=RESULTS)
+    parser.add_argument("--readme", action="store_true")
+    return parser.parse_args()
+
+
+def measured(folder: Path, size: int, minutes: float) -> dict[str, Any]:
+    Log.create(folder, KEYS.first_signer, "redact/bench")
+    log = Log(folder, KEYS.signer)
+    result = _where() | {"group": GROUP}
+    result["append"] = appended(log, size, minutes)
+    size = result["entries"] = len(log)
+    result["threads"] = appended_by_threads(log, size)
+    log.close()
+    with closing(Log(folder)) as reader:
+        result["proof_ms"] = timed(reader, size, partial(proof.prove, reader))
+        result["look_up_ms"] = timed(reader, size, lambda it: reader.by_output(str(it.output)))
+    result["verify"] = in_a_process_of_its_own(verified, folder)
+    result["bytes_per_entry"] = grown(folder, result["verify"]["entries"])
+    return result
+
+
+def drafts(first: int, count: int) -> list[dict[str, Any]]:
+    """Entries of imagined clips, as long as real ones with a listed source."""
+    return [_draft(number) for number in range(first, first + count)]
+
+
+def _draft(number: int) -> dict[str, Any]:
+    name = sha256(b"%d" % number).hexdigest()
+    hmac = "hmac-sha256:01234567:"
+    return {
+        **TEMPLATE,
+        "rec": entry.record_name(bytes.fromhex(name)[:16]),
+        "idem": hmac + name,
+        "in": {**TEMPLATE["in"], "commit": "sha256:" + name, "file_hmac": hmac + name[::-1]},
+        "out": {**TEMPLATE["out"], "sha256": name},
+        "src": {**TEMPLATE["src"], "url_hmac": hmac + name},
+        "detail": {"commit": "hmac-sha256:" + name, "bytes": len(SIDECAR), "kid": name[:32]},
+    }
+
+
+def appended(log: Log, size: int, minutes: float) -> dict[str, float]:
+    """One caller, GROUP entries at a time; the making of the drafts is not counted."""
+    wall, cpu, begun = 0.0, 0.0, time.monotonic()
+    for first in range(0, size, GROUP):
+        made = drafts(first, min(GROUP, size - first))
+        start, start_cpu = time.perf_counter(), time.process_time()
+        log.append(made)
+        wall += time.perf_counter() - start
+        cpu += time.process_time() - start_cpu
+        if first % 100_000 == 0:
+            print(f"{first} entries after {time.monotonic() - begun:.0f} s", flush=True)
+        if time.monotonic() - begun > 60 * minutes:
+            break
+    count = len(log)
+    return {"entries": count, "per_second": round(count / wall), "cpu_us": round(1e6 * cpu / count)}
+
+
+def appended_by_threads(log: Log, first: int, threads: int = 64, each: int = 50) -> dict[str, Any]:
+    """Many threads with one entry at a time, which share commits."""
+    made = [drafts(first + number * each, each) for number in range(threads)]
+    workers = [
+        threading.Thread(target=lambda own=own: [log.append([it]) for it in own]) for own in made
+    ]
+    start = time.perf_counter()
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    seconds = time.perf_counter() - start
+    return {
+        "threads": threads,
+        "entries": threads * each,
+        "per_second": round(threads * each / seconds),
+    }
+
+
+def timed(log: Log, size: int, work: Callable[[entry.Entry], object]) -> dict[str, float]:
+    """Of 1,000 entries drawn at random, each looked at once: milliseconds."""
+    draw, times = random.Random(1), []
+    for _ in range(1000):
+        chosen = next(log.entries(draw.randrange(size)))
+        start = time.perf_counter()
+        work(chosen)
+        times.append(1000 * (time.perf_counter() - start))
+    times.sort()
+    return {"median": round(statistics.median(times), 2), "p95": round(times[949], 2)}
+
+
+def verified(folder: Path) -> dict[str, float]:
+    start, start_cpu = time.perf_counter(), time.process_time()
+    with closing(Log(folder)) as log:
+        count = verify(log)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {
+        "entries": count,
+        "seconds": round(time.perf_counter() - start, 1),
+        "cpu_seconds": round(time.process_time() - start_cpu, 1),
+        "peak_mb": round(peak),
+    }
+
+
+def in_a_process_of_its_own(work: Callable[[Path], dict[str, Any]], folder: Path) -> Any:
+    """So that the memory is that of this work alone."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(work, [folder])
+
+
+def grown(folder: Path, count: int) -> dict[str, Any]:
+    """The log's file, and the two files of a detail; `on_disk` counts whole blocks of 4 KiB."""
+    with closing(sqlite3.connect(folder / "log.sqlite")) as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    size = (folder / "log.sqlite").stat().st_size
+    sealed = [
+        len(part) for part in detail.seal("REC", detail.Detail(SIDECAR, bytes(32)), bytes(32)).files
+    ]
+    blocks = sum(-(-length // 4096) * 4096 for length in sealed)
+    log = size / count
+    return {
+        "log": round(log),
+        "detail": sum(sealed),
+        "together": round(log + sum(sealed)),
+        "on_disk": round(log + blocks),
+    }
+
+
+def _where() -> dict[str, Any]:
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    model = next((line.partition(": ")[2] for line in lines if line.startswith("model name")), "")
+    commit = ["git", "rev-parse", "--short", "HEAD"]
+    return {
+        "machine": f"{model}, {os.cpu_count()} cores",
+        "load": round(os.getloadavg()[2], 1),
+        "python": platform.python_version(),
+        "sqlite": sqlite3.sqlite_version,
+        "commit": subprocess.run(commit, cwd=ROOT, capture_output=True, text=True).stdout.strip(),
+        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+    }
+
+
+def table(result: dict[str, Any]) -> str:
+    append, threads, whole = result["append"], result["threads"], result["verify"]
+    size, month = result["bytes_per_entry"], 30_000_000
+    rows = [
+        ("what", "measured"),
+        ("---", "---"),
+        (
+            f"append, {result['group']} entries a commit",
+            f"{append['per_second']:,} a second ({append['cpu_us']} µs of processor each)",
+        ),
+        (
+            f"append, {threads['threads']} threads, one entry each at a time",
+            f"{threads['per_second']:,} a second",
+        ),
+        ("one proof, median / 95 %", "{median} / {p95} ms".format(**result["proof_ms"])),
+        ("look-up by sha256, median / 95 %", "{median} / {p95} ms".format(**result["look_up_ms"])),
+        (
+            "full check of the log",
+            f"{whole['seconds']} s ({whole['cpu_seconds']} s of processor), {whole['peak_mb']} MB",
+        ),
+        (
+            "growth for each entry: log + detail",
+            f"{size['log']:,} + {size['detail']:,} bytes ({size['on_disk']:,} in whole blocks)",
+        ),
+    ]
+    lines = ["| " + " | ".join(row) + " |" for row in rows]
+    hours = month * append["cpu_us"] / 1e6 / 3600
+    check = month * whole["cpu_seconds"] / whole["entries"] / 3600
+    return "\n".join(
+        [
+            *lines,
+            "",
+            f"A log of {result['entries']:,} entries. Measured on {result['date']} at "
+            f"{result['commit']}: {result['machine']} (load {result['load']}), "
+            f"Python {result['python']}, SQLite {result['sqlite']}.",
+            "",
+            f"30 million clips a month are 12 a second, {hours:.1f} hours of one core to append "
+            f"and {check:.1f} to check; the log grows by {month * size['log'] / 1e9:.0f} GB. "
+            "Proofs need the logarithm of the size, 25 hashes instead of 20. One log a month (or a "
+            "region) keeps each file small, old ones become read-only, and a check reads one of "
+            "them: a store for each is all the sharding that it takes.",
+            "",
+        ]
+    )
+
+
+SIDECAR = json.dumps(
+    {
+        "plan": {
+            "regions": [
+                {
+                    "kind": "face",
+                    "first": 30,
+                    "boxes": [[n, n + 1, n + 80, n + 99] for n in range(60)],
+                }
+                for _ in range(2)
+            ]
+        }
+    }
+).encode()
+"""Two faces of 60 frames: what a plan of a ten-second clip comes to."""
+
+LISTING = Listing(
+    src={
+        "type": "crawled",
+        "domain": "video.example.com",
+        "acq_month": "2026-11",
+        "acq_method": "platform_api",
+        "manifest": "d4" * 32,
+    },
+    rights={
+        "licence_media": "CC-BY-4.0",
+        "licence_ann": "NOASSERTION",
+        "permitted": ["commercial-training"],
+        "optout": [
+            {"proto": "robots", "answer": "absent"},
+            {"proto": "tdmrep", "answer": "absent"},
+        ],
+    },
+    law={"basis": "eu-gdpr:A6-1-f", "purpose": "commercial-training"},
+    ret={"class": "months-12"},
+    adm={"decision": "admit", "policy": "e5" * 32},
+)
+FACTS = Facts(
+    listing=LISTING,
+    source=Source(
+        media="video/mp4", dur_us=10_000_000, w=640, h=360, fps_num=30, fps_den=1, audio=True
+    ),
+    output=Output(media="video/mp4", frames=300, dur_us=10_000_000),
+    policy_id="strict",
+    models=tuple(
+        Model(slot=slot, name=slot, sha256="cd" * 32, thr_ppm=300_000)
+        for slot in ("faces", "faces_again", "speech", "names")
+    ),
+    coverage=Coverage(
+        frames=300,
+        frames_scanned=100,
+        audio_us=10_000_000,
+        audio_us_scanned=10_000_000,
+        speech_us=4_000_000,
+        passes=1,
+    ),
+    scope=frozenset({"face", "spoken_name", "metadata", "chapter", "subtitle", "data_stream"}),
+    removed=(
+        Removal(
+            k="face",
+            method="fill",
+            count=2,
+            frames=120,
+            dur_us=4_000_000,
+            area_ppm_max=31_200,
+            score_ppm_min=314_000,
+        ),
+        Removal(k="spoken_name", method="silence", count=1, dur_us=740_000, score_ppm_min=377_000),
+    ),
+    check=Check(rounds=0, frames_scanned=40, audio_us_scanned=10_000_000),
+)
+TEMPLATE = entry.published(
+    Clip(source="ab" * 32, policy="ab" * 32, engine="redact 0.1.0"),
+    FACTS,
+    **dict.fromkeys(("rec", "idem", "commit", "sha256", "detail", "replaces")),
+    bytes=4_183_021,
+)
+
+
+if __name__ == "__main__":
+    main()

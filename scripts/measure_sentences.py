@@ -1,0 +1,175 @@
+#!/usr/bin/env python3
+"""
+How well spoken names are removed from 300 sentences of our own, spoken by synthesisers.
+
+    scripts/measure_sentences.py [--half aside] [--takes 2] [--share 0.5] [--redact] [--hear]
+    scripts/measure_sentences.py --readme
+
+Needs espeak-ng (the system's package) and wheels of the package index. The sentences and their
+halves are in scripts/names_parts: rules may be tuned on the half "tune" alone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import tempfile
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+from measure_names import machine, read, share
+from names_parts.spoken import RATE, Redact, Score, Sound, as_json, lines, measure, write
+from names_parts.takes import HALVES
+
+from redact import Policy, Redactor
+from redact.detectors.names import DOUBTS
+from redact.detectors.opened import Detectors
+from redact.detectors.speech import Recogniser, Transcript
+from redact.listen import to_remove
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "scripts" / "bench_results" / "sentences.json"
+FOLDER = Path(tempfile.gettempdir()) / "redact-voices"
+CAUTIONS = ("normal", "low", "high")
+
+
+class Remembering:
+    """A recogniser that listens once to the same sound; the sentences are ours, nobody's."""
+
+    def __init__(self, recogniser: Recogniser) -> None:
+        self._recogniser = recogniser
+        self.bias = recogniser.bias
+        self._last: tuple[Any, Transcript] | None = None
+
+    def listen(self, samples: Sound, **options: Any) -> Transcript:
+        asked = (samples.ctypes.data, len(samples), str(options))
+        if self._last is None or self._last[0] != asked:
+            self._last = (asked, self._recogniser.listen(samples, **options))
+        return self._last[1]
+
+
+def one_listen(policy: Policy, threads: int) -> dict[str, Redact]:
+    """The sound with silence wherever one listen hears what has to go, by each caution."""
+    detector = Detectors.open(policy, device="cpu", threads=threads).names
+    detector._recogniser = Remembering(detector._recogniser)  # type: ignore[assignment]
+    detector._second = Remembering(detector._second)  # type: ignore[assignment,arg-type]
+
+    def output(sound: Sound, caution: str) -> Sound:
+        result = sound.copy()
+        detector._doubt = DOUBTS[caution]  # type: ignore[index]
+        for _, start, end, _ in to_remove(detector.listen(sound), policy):
+            result[int(start * RATE) : int(np.ceil(end * RATE))] = 0
+        return result
+
+    return {caution: lambda sound, c=caution: output(sound, c) for caution in CAUTIONS}
+
+
+def published(redactor: Redactor, folder: Path) -> Redact:
+    """The sound of what the whole pipeline publishes, second look included."""
+
+    def output(sound: Sound) -> Sound:
+        path = folder / "clip.wav"
+        write(path, sound)
+        result = redactor.run(path, folder / "store")
+        assert result.output is not None  # a held clip has raised
+        return read(result.output)
+
+    return output
+
+
+@click.command()
+@click.option("--half", type=click.Choice([*HALVES, "both"]), default="aside")
+@click.option("--takes", default=1, help="How often each sentence is spoken, by other voices.")
+@click.option("--share", "part", default=1.0, help="Of the clips, evenly spread.")
+@click.option("--redact", "whole", is_flag=True, help="Run the whole pipeline, not one listen.")
+@click.option("--hear", is_flag=True, help="Let another family of recognisers listen for names.")
+@click.option("--minutes", default=600.0, help="After these, no other clip is begun.")
+@click.option("--threads", default=0, help="Of the CPU; 0 leaves it to the recogniser.")
+@click.option("--record", is_flag=True, help="Keep the counts in scripts/bench_results.")
+@click.option("--readme", is_flag=True, help="Write what is kept there into the README.")
+def main(
+    half: str,
+    takes: int,
+    part: float,
+    whole: bool,
+    hear: bool,
+    minutes: float,
+    threads: int,
+    record: bool,
+    readme: bool,
+) -> None:
+    """
+    Measure what is left of spoken names, and what is lost of other speech.
+
+    Prints counts with their shares and 95 % intervals; never what was said.
+    """
+    if readme:
+        write_readme()
+        return
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        os.environ.setdefault("REDACT_KEYS", str(folder / "keys"))
+        if whole:
+            redactor = stack.enter_context(Redactor(Policy(), threads=threads))
+            ways = {"whole pipeline": published(redactor, folder)}
+        else:
+            ways = one_listen(Policy(), threads)
+        halves = HALVES if half == "both" else [half]
+        scores = measure(
+            ways, FOLDER, halves=halves, number=takes, share=part, hear=hear, minutes=minutes
+        )
+    for line in lines(scores, share):
+        click.echo(line)
+    if record:
+        keep(scores)
+
+
+def keep(scores: dict[str, Score]) -> None:
+    """Add the scores to what was measured before, with where and when."""
+    kept = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}
+    command = ["git", "rev-parse", "--short", "HEAD"]
+    commit = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    where = {
+        "commit": commit.strip(),
+        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+        "machine": machine(),
+        "python": platform.python_version(),
+    }
+    kept |= {key: {**value, **where} for key, value in as_json(scores).items()}
+    RESULTS.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+
+
+COLUMNS = {
+    "plain names leaked": "leaked plain",
+    "rare and foreign": "leaked rare",
+    "whole names heard before": "heard before",
+    "and after": "heard after",
+    "other speech lost, with names": "other speech, with names",
+    "without": "other speech, without",
+}
+
+
+def write_readme() -> None:
+    """The table of everything that was kept, between the README's marks."""
+    kept = json.loads(RESULTS.read_text("utf-8"))
+    rows = [["half, how", "clips (held)", *COLUMNS], ["---"] * (2 + len(COLUMNS))]
+    for key, of in kept.items():
+        cells = [share(*of["shares"].get(name, (0, 0))) for name in COLUMNS.values()]
+        rows.append([key, f"{of['clips']} ({of['held']})", *cells])
+    where = {f"{of['date']} at {of['commit']}: {of['machine']}" for of in kept.values()}
+    table = "\n".join("| " + " | ".join(row) + " |" for row in rows)
+    start, end = "<!-- measured:sentences -->\n", "<!-- /measured:sentences -->"
+    path = ROOT / "README.md"
+    before, _, rest = path.read_text("utf-8").partition(start)
+    text = f"{before}{start}{table}\n\nMeasured on {'; '.join(sorted(where))}.\n"
+    path.write_text(text + end + rest.partition(end)[2], encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

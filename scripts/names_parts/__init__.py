@@ -1,0 +1,1 @@
+"""Sentences with names in them, and the voices that speak them for scripts/measure_names.py."""

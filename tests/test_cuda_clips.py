@@ -1,0 +1,319 @@
+"""
+Whole clips with their frames on the "GPU": a stand-in for the driver, and for its decoder.
+
+What is real: every line of redact, and the kernels. What is not: NVDEC (FFmpeg decodes on the CPU,
+and rearranges to NV12 or P010 as NVDEC would), and the memory.
+"""
+
+import gc
+from dataclasses import replace
+
+import av
+import numpy as np
+import pytest
+
+from redact.cuda.driver import GpuLostError, GpuMemoryError
+from redact.detectors.faces import FaceDetector
+from redact.errors import DetectorError, InputError, Reason, UsageError
+from redact.media import on_gpu
+from redact.media.decode import frames
+from redact.media.on_gpu import frames_on_gpu, why_not_decoded
+from redact.media.planes import planes_of
+from redact.media.probe import probe
+from redact.pipeline import Pipeline
+from redact.policy import Check, Faces, Policy
+from redact.remove import thumbnail
+from redact.stages import ENCODES_ON_CPU, Stages
+from tests.media_maker import Picture, Voice, make_clip
+from tests.test_faces import bright_spots
+from tests.test_pipeline import made_of, make, quiet
+
+WIDTH, HEIGHT, FRAMES = 160, 96, 24
+POLICY = Policy(faces=Faces(min_score=0.5, long_side=160), check=Check(rounds=1, long_side=160))
+
+
+@pytest.fixture(autouse=True)
+def decoder(monkeypatch):
+    """NVDEC's part, played by the CPU's decoder."""
+
+    def surface(picture):
+        planes, made = planes_of(picture, "a clip")
+        depth = made.format.components[0].bits
+        luma, u, v = (plane << (16 - depth if depth > 8 else 0) for plane in planes)
+        return luma, np.stack([u, v], axis=-1)
+
+    monkeypatch.setattr(on_gpu, "_hardware", lambda _gpu: None)
+    monkeypatch.setattr(on_gpu, "_surface", surface)
+
+
+def greys():
+    """A bright spot that wanders over a dark picture with some structure."""
+    y, x = np.mgrid[0:HEIGHT, 0:WIDTH]
+    for index in range(FRAMES):
+        picture = (60 + 20 * np.sin(x / 9) * np.cos(y / 5)).astype(np.uint8)
+        left, top = 20 + 4 * index, 24 + index
+        picture[top : top + 16, left : left + 16] = 235
+        yield picture
+
+
+def clip_of(folder, suffix=".mp4", **how):
+    how = {"width": WIDTH, "height": HEIGHT, "frames": FRAMES, "greys": list(greys())} | how
+    how.setdefault("options", {"crf": "10"} if how.get("codec", "libx264") == "libx264" else {})
+    return make_clip(folder / f"clip{suffix}", Picture(**how), [Voice(seconds=0.9)])
+
+
+def face_detector():
+    return FaceDetector(
+        bright_spots(log_height=2.2, log_width=2.2), label="spots", min_score=0.6, long_side=160,
+        threads=1,
+    )  # fmt: skip
+
+
+def pipelines(gpu, *, strict=False):
+    """The same pipeline on the CPU, and with its frames on the GPU."""
+    on_cpu = made_of(face_detector(), policy=POLICY)
+    on_the_gpu = made_of(face_detector(), policy=POLICY)
+    on_the_gpu.detectors = on_the_gpu.detectors.moved_to(gpu)
+    on_the_gpu._strict = strict
+    return on_cpu, on_the_gpu
+
+
+def decoded(path):
+    with av.open(str(path)) as source:
+        return [frame.to_ndarray() for frame in source.decode(video=0)]
+
+
+@pytest.mark.parametrize(
+    ("codec", "pixels", "size"),
+    [
+        ("libx264", "yuv420p", (96, 64)),
+        ("libx265", "yuv420p10le", (130, 34)),
+        ("libvpx-vp9", "yuv420p", (97, 65)),
+    ],
+)
+def test_frames_are_those_of_the_cpu(gpu, tmp_path, size, codec, pixels):
+    from redact.cuda.surfaces import downloaded
+
+    width, height = size
+    picture = Picture(codec=codec, pixel_format=pixels, width=width, height=height, frames=11)
+    clip = probe(make_clip(tmp_path / "clip.mkv", picture), POLICY.limits)
+    pairs = list(zip(frames_on_gpu(clip, gpu), frames(clip), strict=True))
+    assert len(pairs) == 11
+    for ours, theirs in pairs:
+        assert (ours.index, ours.pts, ours.time_base) == (
+            theirs.index,
+            theirs.pts,
+            theirs.time_base,
+        )
+        assert (ours.full_range, ours.bt601, ours.depth) == (
+            theirs.full_range, theirs.bt601, theirs.depth,
+        )  # fmt: skip
+        for plane, other in zip(downloaded(ours.surface), theirs.planes, strict=True):
+            np.testing.assert_array_equal(plane, other)
+        assert np.abs(thumbnail(ours) - thumbnail(theirs)).max() <= 0.51
+
+
+def test_the_same_plan_and_the_same_picture(gpu, tmp_path):
+    """Before the encoder the pixels are the same, so what it makes of them is too."""
+    path = clip_of(tmp_path)
+    on_cpu, on_the_gpu = pipelines(gpu)
+    expected, target = make(on_cpu, path)
+    theirs = decoded(target)
+    made, target = make(on_the_gpu, path)
+    assert expected.plan.regions
+    assert_alike(made.plan.regions, expected.plan.regions)
+    assert made.rounds == expected.rounds == 1
+    assert made.notes == (ENCODES_ON_CPU,)
+    assert expected.notes == ()
+    assert "paint" in gpu.calls.launched
+    _, target = make(on_the_gpu, path, plan=expected.plan)
+    for ours, other in zip(decoded(target), theirs, strict=True):
+        np.testing.assert_array_equal(ours, other)
+
+
+def assert_alike(ours, theirs):
+    assert len(ours) == len(theirs)
+    for one, other in zip(ours, theirs, strict=True):
+        assert (one.first, one.last, one.kind, one.method) == (
+            other.first, other.last, other.kind, other.method,
+        )  # fmt: skip
+        assert abs(one.score_ppm - other.score_ppm) <= 10_000
+        for box, same in zip(one.boxes, other.boxes, strict=True):
+            edges = [(getattr(box, e), getattr(same, e)) for e in ("x0", "y0", "x1", "y1")]
+            assert all(abs(a - b) <= 1 for a, b in edges)
+
+
+@pytest.mark.parametrize("rotation", [90, 180, 270])
+def test_a_picture_that_is_coded_turned(gpu, tmp_path, rotation):
+    path = clip_of(tmp_path, rotation=rotation)
+    on_cpu, on_the_gpu = pipelines(gpu)
+    expected, _ = make(on_cpu, path)
+    made, _ = make(on_the_gpu, path)
+    assert expected.plan.regions
+    assert_alike(made.plan.regions, expected.plan.regions)
+
+
+@pytest.mark.parametrize(
+    ("how", "why"),
+    [
+        ({"pixel_format": "yuv422p"}, "yuv422p"),
+        ({"codec": "libsvtav1", "suffix": ".mkv"}, "does not decode AV1"),
+        ({"codec": "mjpeg", "pixel_format": "yuvj420p", "suffix": ".mkv"}, "does not decode mjpeg"),
+    ],
+)
+def test_what_nvdec_does_not_take_is_decoded_on_the_cpu_and_said(gpu, tmp_path, how, why):
+    path = clip_of(tmp_path, **how)
+    on_cpu, on_the_gpu = pipelines(gpu)
+    expected, _ = make(on_cpu, path)
+    made, _ = make(on_the_gpu, path)
+    assert_alike(made.plan.regions, expected.plan.regions)
+    assert len(made.notes) == 2
+    assert why in " ".join(made.notes)
+    _, strict = pipelines(gpu, strict=True)
+    with pytest.raises(DetectorError, match=r"--strict.*decoded on the CPU"):
+        make(strict, path)
+
+
+def test_av1_goes_to_the_gpus_that_decode_it(gpu, tmp_path):
+    clip = probe(clip_of(tmp_path, ".mkv", codec="libsvtav1"), POLICY.limits)
+    expected = {(8, 0): False, (8, 9): True, (9, 0): False, (10, 0): True, (7, 5): False}
+    for capability, decodes in expected.items():
+        gpu.capability = capability
+        assert (why_not_decoded(clip, gpu) == "") is decodes
+
+
+def test_strict_refuses_a_file_where_nothing_encodes_on_the_gpu(gpu, tmp_path):
+    _, strict = pipelines(gpu, strict=True)
+    path = clip_of(tmp_path)
+    with pytest.raises(DetectorError, match=r"--strict.*encoded on the CPU"):
+        make(strict, path)
+    assert not path.with_name("out.mp4").exists()
+    assert strict.plan(probe(path, POLICY.limits), quiet).regions
+
+
+def test_strict_without_a_gpu_is_wrong_use(models):
+    with pytest.raises(UsageError, match="--strict is for --device cuda"):
+        Pipeline(POLICY, device="cpu", strict=True)
+
+
+def test_a_decoder_that_does_not_open_is_replaced_and_said(gpu, tmp_path, monkeypatch):
+    """A slice of a GPU without a decoder, or a profile that it lacks."""
+
+    def closed(_picture):
+        raise InputError("no decoder")
+
+    monkeypatch.setattr(on_gpu, "_surface", closed)
+    _, on_the_gpu = pipelines(gpu)
+    made, _ = make(on_the_gpu, clip_of(tmp_path))
+    assert made.plan.regions
+    assert "The picture is decoded on the CPU: the GPU's decoder does not open it." in made.notes
+
+
+def test_a_stream_that_breaks_in_the_decoder_holds_that_clip_only(gpu, tmp_path):
+    path = clip_of(tmp_path)
+    _, on_the_gpu = pipelines(gpu)
+    clip = probe(path, POLICY.limits)
+    short = replace(clip, picture=replace(clip.picture, frames=FRAMES + 3))
+    with pytest.raises(InputError, match="3 of 27 frames are missing"):
+        on_the_gpu.plan(short, quiet)
+    assert on_the_gpu.plan(clip, quiet).regions
+    gc.collect()  # the error's traceback
+    assert gpu.used == 0
+
+
+def test_no_memory_is_one_clear_error_and_leaves_nothing(gpu, tmp_path):
+    path = clip_of(tmp_path)
+    _, on_the_gpu = pipelines(gpu)
+    gpu.trim()
+    gpu.calls.memory = 300_000
+    with pytest.raises(GpuMemoryError, match="no memory left") as raised:
+        make(on_the_gpu, path)
+    assert raised.value.reason is Reason.MEMORY
+    assert not path.with_name("out.mp4").exists()
+    del raised
+    gpu.calls.memory = 1 << 30
+    assert make(on_the_gpu, path)[0].plan.regions
+
+
+def test_a_context_lost_in_the_middle_is_one_clear_error(gpu, tmp_path):
+    path = clip_of(tmp_path)
+    _, on_the_gpu = pipelines(gpu)
+    launch, launched = gpu.calls.cuLaunchKernel, []
+
+    def lost(*given):
+        launched.append(given)
+        return (719,) if len(launched) > 5 else launch(*given)
+
+    gpu.calls.cuLaunchKernel = lost
+    with pytest.raises(GpuLostError, match="gave up in the middle"):
+        make(on_the_gpu, path)
+    assert not path.with_name("out.mp4").exists()
+
+
+def test_clips_leave_no_device_memory_behind(gpu, tmp_path):
+    path = clip_of(tmp_path)
+    _, on_the_gpu = pipelines(gpu)
+    make(on_the_gpu, path)
+    assert gpu.used == 0
+    most = gpu.calls.most_held
+    for _ in range(3):
+        make(on_the_gpu, path)
+    assert gpu.used == 0
+    assert gpu.calls.most_held <= most * 1.2
+    assert gpu.calls.pinned == {}
+
+
+def test_a_longer_clip_takes_no_more_device_memory(gpu, tmp_path):
+    (tmp_path / "long").mkdir()
+    three = [grey for grey in greys() for _ in range(3)]
+    _, on_the_gpu = pipelines(gpu)
+    make(on_the_gpu, clip_of(tmp_path))
+    most = gpu.calls.most_held
+    make(on_the_gpu, clip_of(tmp_path / "long", greys=three, frames=3 * FRAMES))
+    assert gpu.calls.most_held <= most * 1.2
+
+
+class Fails:
+    """A detector on a GPU that gives up."""
+
+    name = "spots@0"
+
+    def __init__(self, error):
+        self.error, self.asked = error, 0
+
+    def detect(self, _frames):
+        self.asked += 1
+        raise self.error
+
+
+@pytest.mark.parametrize("kind", [GpuMemoryError, GpuLostError])
+def test_what_the_gpu_gives_up_on_is_done_on_the_cpu_if_that_is_left_open(gpu, tmp_path, kind):
+    path = clip_of(tmp_path)
+    on_cpu, one = pipelines(gpu)
+    failing = Fails(kind("the GPU gave up."))
+    one.detectors = replace(one.detectors, pictures=failing)
+    one._device, one._open_on_cpu = "auto", lambda: on_cpu
+    made, _ = make(one, path)
+    assert made.plan.regions
+    assert made.notes == ("Done on the CPU: the GPU gave up.",)
+    make(one, path)
+    # What is lost stays lost; memory may be there the next time.
+    assert failing.asked == (1 if kind is GpuLostError else 2)
+    _, asked_for = pipelines(gpu)
+    asked_for.detectors = replace(asked_for.detectors, pictures=failing)
+    asked_for._device = "cuda"
+    with pytest.raises(kind):
+        make(asked_for, path)
+
+
+def test_a_second_look_at_any_file(gpu, tmp_path):
+    _, on_the_gpu = pipelines(gpu)
+    clip = probe(clip_of(tmp_path), POLICY.limits)
+    assert on_the_gpu.look_again(clip, quiet).tracks
+
+
+def test_without_a_gpu_nothing_is_said(tmp_path):
+    stages = Stages()
+    clip = probe(clip_of(tmp_path), POLICY.limits)
+    assert len(list(stages.frames(clip))) == FRAMES
+    assert stages.notes == []

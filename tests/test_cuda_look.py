@@ -1,0 +1,159 @@
+"""Finding faces on the GPU finds what the CPU finds: over a stand-in for the driver."""
+
+from dataclasses import replace
+from fractions import Fraction
+
+import cv2
+import numpy as np
+import pytest
+
+from redact.detectors.faces import FaceDetector
+from redact.detectors.on_gpu import OnHost, faces_on_gpu, run_on_gpu
+from redact.detectors.upright import upright
+from redact.errors import DetectorError
+from redact.types import Frame, Kind
+from tests.test_cuda_methods import on_gpu, semi
+from tests.test_faces import bright_spots
+from tests.test_faces import detector as spots
+from tests.test_methods import make
+
+SCORES = 0.01
+"""How far scores may lie apart: OpenCV rounds halves of samples to even ones, the kernels up."""
+PIXELS = 1
+"""And box edges, which are rounded outward to whole pixels."""
+
+
+WAYS = [
+    pytest.param("spots", id="spots"),
+    pytest.param("faces", id="faces", marks=[pytest.mark.weights, pytest.mark.shared]),
+]
+
+
+@pytest.fixture(params=WAYS)
+def seen(request):
+    """A detector, and a frame in which it finds something: made ones, and real ones."""
+    if request.param == "spots":
+        picture = np.zeros((98, 130, 3), np.uint8)
+        for x, y, size in ((20, 12, 16), (80, 60, 8), (4, 70, 12)):
+            picture[y : y + size, x : x + size] = 255
+        return spots(bright_spots(), long_side=256), as_frame(picture)
+    models, shared = (request.getfixturevalue(name) for name in ("models", "shared"))
+    photo = cv2.imread(str(shared / "faces" / "no-mask_mov-16_jpg.jpg"))
+    picture = np.full((720, 1280, 3), 90, np.uint8)
+    picture[200:600, 500:1100] = cv2.resize(photo, (600, 400), interpolation=cv2.INTER_AREA)
+    picture[10:150, 60:270] = cv2.resize(photo, (210, 140), interpolation=cv2.INTER_AREA)
+    model = (models / "faces" / "centerface.onnx").read_bytes()
+    return FaceDetector(model, label="x", min_score=0.25, long_side=640), as_frame(picture)
+
+
+def as_frame(picture):
+    height, width = picture.shape[:2]
+    whole = cv2.cvtColor(picture, cv2.COLOR_BGR2YUV_I420).reshape(-1)
+    sizes = [(height, width), (height // 2, width // 2), (height // 2, width // 2)]
+    planes, at = [], 0
+    for rows, columns in sizes:
+        planes.append(whole[at : at + rows * columns].reshape(rows, columns).copy())
+        at += rows * columns
+    return Frame(tuple(planes), 8, 0, 0, Fraction(1, 30), bt601=True)
+
+
+def assert_alike(ours, theirs):
+    assert len(ours) == len(theirs)
+    for one, other in zip(ours, theirs, strict=True):
+        assert one.kind is other.kind is Kind.FACE
+        assert one.detector == other.detector
+        assert abs(one.score - other.score) <= SCORES
+        for edge in ("x0", "y0", "x1", "y1"):
+            assert abs(getattr(one.box, edge) - getattr(other.box, edge)) <= PIXELS
+
+
+@pytest.mark.parametrize("quick", [False, True])
+def test_the_same_faces_within_a_pixel(gpu, seen, quick):
+    detector, frame = seen
+    (expected,) = (detector.quick() if quick else detector).detect([frame])
+    assert expected
+    ours = faces_on_gpu(detector.quick() if quick else detector, gpu)
+    (found,) = ours.detect([on_gpu(frame, semi(gpu, frame, 128))])
+    assert_alike(found, expected)
+    (from_host,) = ours.detect([frame])
+    assert from_host == found
+
+
+@pytest.mark.parametrize("rotation", [90, 180, 270])
+def test_frames_that_are_coded_turned(gpu, seen, rotation):
+    detector, frame = seen
+    turned = tuple(np.ascontiguousarray(np.rot90(p, -rotation // 90)) for p in frame.planes)
+    turned = replace(frame, planes=turned)
+    (expected,) = upright(detector, rotation).detect([turned])
+    assert expected
+    (found,) = upright(faces_on_gpu(detector, gpu), rotation).detect([turned])
+    key = lambda one: (one.box.x0, one.box.y0, one.score)  # noqa: E731
+    assert_alike(sorted(found, key=key), sorted(expected, key=key))
+
+
+def test_several_frames_in_one_call_keep_their_order(gpu, seen):
+    detector, frame = seen
+    empty = replace(frame, planes=tuple(np.full_like(plane, 16) for plane in frame.planes))
+    found = faces_on_gpu(detector, gpu).detect([empty, frame, empty])
+    assert [bool(one) for one in found] == [False, True, False]
+    assert faces_on_gpu(detector, gpu).detect([]) == []
+
+
+def test_only_small_results_cross_the_bus(gpu, seen):
+    detector, frame = seen
+    frames = [on_gpu(frame, semi(gpu, frame)) for _ in range(4)]
+    before = gpu.calls.uploaded, gpu.calls.downloaded
+    faces_on_gpu(detector, gpu).detect(frames)
+    moved = gpu.calls.uploaded + gpu.calls.downloaded - sum(before)
+    assert moved < 0.01 * 4 * 1280 * 720 * 1.5
+
+
+def test_no_memory_is_left_behind(gpu, seen):
+    detector, frame = seen
+    ours = faces_on_gpu(detector, gpu)
+    ours.detect([frame])
+    held = gpu.calls.most_held
+    for _ in range(5):
+        ours.detect([frame])
+    assert gpu.used == 0
+    assert gpu.calls.most_held == held
+
+
+def test_a_network_that_fails_is_no_empty_look(gpu, seen, monkeypatch):
+    detector, frame = seen
+    ours = faces_on_gpu(detector, gpu)
+    monkeypatch.setattr(gpu, "memory_kind", "cuda")  # which this onnxruntime does not have
+    with pytest.raises(DetectorError, match="failed on the GPU, on 1 pictures of"):
+        ours.detect([frame])
+
+
+def test_numbers_that_are_not_finite_are_no_empty_look(gpu, seen, monkeypatch):
+    detector, frame = seen
+
+    def broken(network, gpu, tensor):
+        outputs = run_on_gpu(network, gpu, tensor)
+        nowhere = np.full(outputs.shape(0), np.nan, np.float32)
+        gpu.write(outputs.address(0), nowhere)
+        return outputs
+
+    monkeypatch.setattr("redact.detectors.on_gpu.run_on_gpu", broken)
+    monkeypatch.setattr(gpu.calls, "_inside", lambda *_: None)
+    with pytest.raises(DetectorError, match="not finite"):
+        faces_on_gpu(detector, gpu).detect([frame])
+
+
+class Watching:
+    name = "watching"
+
+    def detect(self, frames):
+        self.frames = frames
+        return [[] for _ in frames]
+
+
+def test_a_detector_without_kernels_gets_frames_on_the_host(gpu):
+    frame = make(33, 21, depth=10)
+    watching = Watching()
+    assert OnHost(watching).detect([on_gpu(frame, semi(gpu, frame)), frame]) == [[], []]
+    for seen in watching.frames:
+        for plane, expected in zip(seen.planes, frame.planes, strict=True):
+            np.testing.assert_array_equal(plane, expected)

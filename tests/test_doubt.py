@@ -1,0 +1,162 @@
+"""What is removed because something may have been said: beams, a second recogniser, other ears."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from redact.detectors.names import DOUBTS, NameDetector
+from redact.detectors.opinions import beyond, doubted, laid_over, merged
+from redact.detectors.speech import Transcript
+from redact.detectors.voice import RATE
+from redact.detectors.words import Said, Word
+
+SECRET = "Quillathorpe"
+
+
+def words(text, *, unsure=(), probability=0.95):
+    """One word every half second; those in `unsure` were hardly heard."""
+    return tuple(
+        Word(one, index / 2, index / 2 + 0.4, 0.4 if one in unsure else probability, index == 0)
+        for index, one in enumerate(text.split())
+    )
+
+
+def test_another_text_takes_the_times_of_what_it_differs_from():
+    ours = words("we met basket ball today", unsure=["ball"])
+    other = laid_over(ours, f"We met {SECRET} today.".split())
+    assert [word.text for word in other] == ["We", "met", SECRET, "today."]
+    assert (other[2].start, other[2].end, other[2].probability) == (1.0, 1.9, 0.4)
+    assert [(word.start, word.end) for word in other[:2]] == [(0.0, 0.4), (0.5, 0.9)]
+
+
+def test_a_word_that_only_the_other_text_has_lies_between_its_neighbours():
+    other = laid_over(words("we left"), ["we", SECRET, "left"])
+    assert (other[1].start, other[1].end) == (0.4, 0.5)
+    assert laid_over((), [SECRET]) == ()
+
+
+texts = st.lists(st.sampled_from(["a", "b", "c", "d"]), max_size=8)
+
+
+@given(texts, texts)
+def test_every_word_of_the_other_text_is_laid_over_in_its_order(ours, theirs):
+    heard = words(" ".join(ours))
+    other = laid_over(heard, theirs)
+    assert [word.text for word in other] == (theirs if heard else [])
+    assert all(0 <= word.start <= word.end <= len(ours) / 2 for word in other)
+
+
+def test_passages_are_merged_beam_by_beam():
+    first = Said(words=words("a"), others=(words("b"), words("c")))
+    second = Said(words=words("x"), others=(words("y"),))
+    whole = merged([first, second])
+    assert [word.text for word in whole.words] == ["a", "x"]
+    assert [[word.text for word in beam] for beam in whole.others] == [["b", "y"], ["c", "x"]]
+    assert merged([]) == Said(words=())
+
+
+@pytest.mark.parametrize(
+    ("votes", "probability", "expected"),
+    [(1, 0.4, 1), (2, 0.4, 1), (3, 0.4, 0), (1, 0.7, 0), (1, 0.95, 0)],
+)
+def test_a_word_needs_doubt_and_votes(votes, probability, expected):
+    heard = words("we met him", probability=probability)
+    others = [(heard, [0, 0, 0.9], 1), (heard, [0, 0, 0.8], 1)]
+    scores = doubted(heard, [0, 0, 0], others, votes=votes, sure=0.7)
+    assert [bool(score) for score in scores] == [False, False, bool(expected)]
+
+
+def test_what_was_heard_as_a_name_is_no_matter_of_doubt():
+    heard = words("we met him", probability=0.1)
+    assert doubted(heard, [0, 0, 0.9], [(heard, [0, 0, 0.9], 2)], votes=1, sure=0.7) == [0, 0, 0]
+
+
+def test_the_edges_of_a_second_listen_add_nothing_but_words_do():
+    best = [(1.0, 2.0, 0.9)]
+    assert beyond(best, [(0.9, 2.15, 0.3)]) == []
+    assert beyond(best, [(0.5, 2.1, 0.3), (4.0, 4.5, 0.4)]) == [(0.5, 1.0, 0.3), (4.0, 4.5, 0.4)]
+
+
+class Recogniser:
+    """Hears what it is told to; a name is a word with a capital in the middle."""
+
+    bias = (0.0, 0.0)
+
+    def __init__(self, *heard, others=(), covered=True):
+        self.heard, self.others, self.covered, self.within = list(heard), others, covered, []
+
+    def listen(self, samples, *, again=False, language="", within=None):
+        self.within.append(within)
+        heard = self.heard.pop(0)
+        end = max(word.end for word in heard)
+        return Transcript(
+            words=heard,
+            voice=((0.0, end),),
+            unclear=(),
+            language="en",
+            covered=self.covered,
+            others=self.others,
+        )
+
+
+def detector(first, second=None, caution="normal", known_only=()):
+    """A finder that takes capitals for names, and `known_only` if it heard them before."""
+
+    def find(heard, known=frozenset()):
+        plain = [word.text.strip(".").lower() for word in heard]
+        return [
+            0.9 if word.text[:1].isupper() or (text in known and text in known_only) else 0.0
+            for word, text in zip(heard, plain, strict=True)
+        ]
+
+    made = NameDetector.__new__(NameDetector)
+    made.name = "ear@0"
+    made._recogniser, made._second, made._finder = first, second, SimpleNamespace(find=find)
+    made._doubt, made._also = DOUBTS[caution], frozenset()
+    return made
+
+
+def sound(seconds=6):
+    return np.tile(np.float32([0.1, -0.1]), seconds * RATE // 2)
+
+
+def muted(heard):
+    """Which half seconds hold a name."""
+    return {int(2 * (start + end) / 2) for start, end, _ in heard.names}
+
+
+@pytest.mark.parametrize(
+    ("caution", "expected"), [("low", set()), ("normal", {2}), ("high", {2})], ids=str
+)
+def test_a_second_recogniser_is_heard_where_the_first_is_unsure(caution, expected):
+    first = Recogniser(words("we met basket ball here", unsure=["basket"]))
+    second = Recogniser(words("we met Baskerville all here"))
+    heard = detector(first, second, caution).listen(sound())
+    assert muted(heard) == expected
+    assert bool(second.within) == (caution != "low")
+
+
+def test_a_first_recogniser_that_is_sure_asks_nobody():
+    second = Recogniser(words("We Met Basket Ball Here"))
+    heard = detector(Recogniser(words("we met basket ball here")), second).listen(sound())
+    assert (heard.names, second.within) == ((), [])
+
+
+@pytest.mark.parametrize(
+    ("caution", "beams", "expected"),
+    [("normal", 1, set()), ("normal", 2, {2}), ("high", 1, {2}), ("low", 4, set())],
+)
+def test_beams_have_votes(caution, beams, expected):
+    ours = words("we met basket ball here", unsure=["basket"])
+    first = Recogniser(ours, others=(words("we met Baskerville ball here"),) * beams)
+    assert muted(detector(first, caution=caution).listen(sound())) == expected
+
+
+def test_a_name_heard_in_one_ear_is_looked_for_in_the_others():
+    first = Recogniser(words("then tamsin came"), words("hello Tamsin again"))
+    made = detector(first, known_only=["tamsin"])
+    assert [muted(one) for one in made.listen_together([sound(), sound()])] == [{1}, {1}]
+    assert "tamsin" not in repr(vars(made)).lower()
