@@ -85,7 +85,32 @@ def pictures(options: argparse.Namespace) -> dict[str, Any]:
         countries = {"United States": "us", "Europe": "eu", "Brazil": "br"}
         for name, folder in countries.items():
             groups[f"{name} (openalpr)"] = _openalpr(options.openalpr / folder)
+        everywhere = [
+            each for folder in countries.values() for each in _openalpr(options.openalpr / folder)
+        ]
+        groups["the same, shrunk to plates of 20 to 40 px"] = _mosaics(everywhere)
     return {name: _figures(look(_detector(0.2), each)) for name, each in groups.items()}
+
+
+def _mosaics(pictures: list[tuple[Photo, Truth]]) -> Iterator[tuple[Photo, Truth]]:
+    """Twelve shrunken pictures in each of 1280 x 720, cut to 320 x 240 around their plates."""
+    rng, per = np.random.default_rng(7), 12
+    for start in range(0, len(pictures) - per + 1, per):
+        canvas, plates = np.zeros((720, 1280, 3), np.uint8), []
+        for place, (photo, (plate,)) in enumerate(pictures[start : start + per]):
+            wide = np.exp(rng.uniform(*np.log((20, 40))))
+            share = min(wide / (plate[2] - plate[0]), 1)
+            small = cv2.resize(photo, None, fx=share, fy=share, interpolation=cv2.INTER_AREA)
+            middle = (plate[:2] + plate[2:]) / 2 * share
+            low = np.clip(
+                middle - (160, 120), 0, np.maximum(np.array(small.shape[1::-1]) - (320, 240), 0)
+            )
+            x, y = low.astype(int)
+            part = small[y : y + 240, x : x + 320]
+            column, row = place % 4 * 320, place // 4 * 240
+            canvas[row : row + part.shape[0], column : column + part.shape[1]] = part
+            plates.append(plate * share - (x, y, x, y) + (column, row, column, row))
+        yield canvas, np.array(plates)
 
 
 def _measuring_only(data: Path) -> Iterator[tuple[Photo, Truth]]:

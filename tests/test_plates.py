@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from redact import weights
 from redact.detectors.opened import Detectors
-from redact.detectors.plates import STRIDE, PlateDetector, decode, possible
+from redact.detectors.plates import ALONE, STRIDE, PlateDetector, decode, merged, possible
 from redact.errors import DetectorError
 from redact.policy import Plates, Policy
 from redact.record import scope_of
@@ -92,6 +92,25 @@ class TestDecode:
     def test_impossible_shapes_are_no_plates(self):
         boxes = np.float32([[0, 0, 50, 10], [0, 0, 10, 10], [0, 0, 100, 5], [0, 0, 5, 50]])
         assert possible(boxes).tolist() == [True, True, False, False]
+
+
+class TestMerged:
+    ONE = (np.float32([[10, 10, 50, 20]]), np.float32([0.55]))
+    NEAR = (np.float32([[8, 10, 48, 22]]), np.float32([0.4]))
+    FAR = (np.float32([[70, 10, 90, 20]]), np.float32([0.8]))
+
+    def test_two_looks_at_one_plate_become_one_box(self):
+        boxes, scores = merged([self.ONE, self.NEAR])
+        assert boxes.tolist() == [[8, 10, 50, 22]]
+        assert scores.tolist() == pytest.approx([0.55])
+
+    def test_what_one_look_alone_sees_has_to_be_surer(self):
+        boxes, scores = merged([self.ONE, self.FAR])
+        assert boxes.tolist() == [[70, 10, 90, 20], [10, 10, 50, 20]]
+        assert scores.tolist() == pytest.approx([0.8 - ALONE, 0.55 - ALONE])
+
+    def test_a_single_look_is_taken_at_its_word(self):
+        assert merged([self.ONE])[1].tolist() == pytest.approx([0.55])
 
 
 class TestDetect:
