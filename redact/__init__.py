@@ -17,6 +17,7 @@ from redact.version import __version__
 
 if TYPE_CHECKING:
     from redact.arrays import FramesReport
+    from redact.dataset import AdmittedClip, AdmittedClips
     from redact.errors import (
         AdmissionError,
         DetectorError,
@@ -24,16 +25,20 @@ if TYPE_CHECKING:
         LedgerCorruptError,
         Reason,
         RedactError,
+        Refusal,
         ResidualError,
         StoreError,
         UsageError,
     )
+    from redact.gate import Decision, admit
     from redact.plan import Plan
     from redact.policy import Policy
     from redact.redactor import Redactor, Result, Status, redact_frames, run
 
 _HOME = {
     **dict.fromkeys(("Redactor", "Result", "Status", "redact_frames", "run"), "redactor"),
+    **dict.fromkeys(("AdmittedClip", "AdmittedClips"), "dataset"),
+    **dict.fromkeys(("Decision", "admit"), "gate"),
     "FramesReport": "arrays",
     "Plan": "plan",
     "Policy": "policy",
@@ -41,6 +46,9 @@ _HOME = {
 
 __all__ = [
     "AdmissionError",
+    "AdmittedClip",
+    "AdmittedClips",
+    "Decision",
     "DetectorError",
     "FramesReport",
     "InputError",
@@ -50,12 +58,14 @@ __all__ = [
     "Reason",
     "RedactError",
     "Redactor",
+    "Refusal",
     "ResidualError",
     "Result",
     "Status",
     "StoreError",
     "UsageError",
     "__version__",
+    "admit",
     "redact_frames",
     "run",
 ]

@@ -14,6 +14,7 @@ from queue import SimpleQueue
 from redact.errors import RedactError, UsageError
 from redact.policy import Policy
 from redact.redactor import Redactor, Result, Status
+from redact.sources import Manifest
 from redact.store import Store
 
 _VIDEO = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".m2ts", ".mts")
@@ -103,6 +104,7 @@ def run_all(
     policy: Policy,
     *,
     device: str = "auto",
+    manifest: Manifest | None = None,
     strict: bool = False,
     workers: int = 1,
     watch: Watch = lambda _path, _share: None,
@@ -115,7 +117,10 @@ def run_all(
     """
     threads = max(1, (os.cpu_count() or 1) // workers)
     idle: SimpleQueue[Redactor] = SimpleQueue()
-    crew = [Redactor(policy, device=device, threads=threads, strict=strict) for _ in range(workers)]
+    crew = [
+        Redactor(policy, device=device, threads=threads, strict=strict, manifest=manifest)
+        for _ in range(workers)
+    ]
     for redactor in crew:
         idle.put(redactor)
 

@@ -41,6 +41,74 @@ class Reason(StrEnum):
     CRASHED = "crashed"
     MEMORY = "memory"
     WITHDRAWN = "withdrawn"  # an earlier publication of this source was withdrawn for good
+    # of its source, and Refusals too
+    CHANGED = "changed"
+    UNLISTED = "unlisted"
+    SOURCE_UNKNOWN = "source_unknown"
+    LICENCE_UNKNOWN = "licence_unknown"
+    LICENCE = "licence"
+    PURPOSE = "purpose"
+    TERMS_UNKNOWN = "terms_unknown"
+    TERMS = "terms"
+    ACQUISITION = "acquisition"
+    OPT_OUT = "opt_out"
+    OPT_OUT_UNANSWERED = "opt_out_unanswered"
+    LEGAL_BASIS = "legal_basis"
+
+
+class Refusal(StrEnum):
+    """Why a clip may not be used for a purpose. Closed, as Reason is."""
+
+    UNKNOWN_FILE = "unknown_file"
+    UNREADABLE = "unreadable"
+    CHANGED = "changed"
+    LEDGER = "ledger"
+    PROOF = "proof"
+    DETAIL = "detail"
+    VERDICT = "verdict"
+    WITHDRAWN = "withdrawn"
+    SUPPRESSED = "suppressed"
+    UNLISTED = "unlisted"
+    SOURCE_UNKNOWN = "source_unknown"
+    LICENCE_UNKNOWN = "licence_unknown"
+    LICENCE = "licence"
+    PURPOSE = "purpose"
+    TERMS_UNKNOWN = "terms_unknown"
+    TERMS = "terms"
+    ACQUISITION = "acquisition"
+    OPT_OUT = "opt_out"
+    OPT_OUT_UNANSWERED = "opt_out_unanswered"
+    LEGAL_BASIS = "legal_basis"
+
+    @property
+    def sentence(self) -> str:
+        """What it means, after the name of the clip and a colon."""
+        return _SENTENCES[self]
+
+
+_SENTENCES = {
+    Refusal.UNKNOWN_FILE: "no entry of the ledger has published a file of these bytes.",
+    Refusal.UNREADABLE: "it can't be read.",
+    Refusal.CHANGED: "it is not the file that was recorded.",
+    Refusal.LEDGER: "the ledger can't be read, or does not match its checkpoint.",
+    Refusal.PROOF: "its entry is not proved by the ledger's signed checkpoint.",
+    Refusal.DETAIL: "the record of what was removed from it is gone.",
+    Refusal.VERDICT: "a look at it found something that had to go.",
+    Refusal.WITHDRAWN: "it was withdrawn.",
+    Refusal.SUPPRESSED: "its source was withdrawn.",
+    Refusal.UNLISTED: "no manifest says where it comes from.",
+    Refusal.SOURCE_UNKNOWN: "its manifest gives no address or no time for it.",
+    Refusal.LICENCE_UNKNOWN: "the licence of the footage is not known, or not what it allows.",
+    Refusal.LICENCE: "the licence of the footage does not allow the purpose.",
+    Refusal.PURPOSE: "its manifest does not permit the purpose.",
+    Refusal.TERMS_UNKNOWN: "the terms of the data set that it comes from are not known.",
+    Refusal.TERMS: "the terms of the data set that it comes from do not allow the purpose.",
+    Refusal.ACQUISITION: "how it was come by is not known, or forbidden.",
+    Refusal.OPT_OUT: "an opt-out signal was seen: its right holder has reserved it.",
+    Refusal.OPT_OUT_UNANSWERED: "it was taken without asking, and not every opt-out signal was "
+    "looked for.",
+    Refusal.LEGAL_BASIS: "no legal basis is given for its use.",
+}
 
 
 class RedactError(Exception):
@@ -142,3 +210,6 @@ class AdmissionError(RedactError):
 
     exit_code = 8
     reason = Reason.WITHDRAWN
+    remedy = "`redact admit FILE --store DIR --purpose PURPOSE` says each reason."
+    refusals: tuple[Refusal, ...] = ()
+    """Every reason, where the gate was asked."""

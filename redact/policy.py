@@ -136,6 +136,9 @@ class Policy(_Checked):
     name: str = "strict"
     purpose: Literal["commercial", "research"] = "commercial"
     """Weights whose licence does not allow this purpose are refused."""
+    sources: Literal["listed", "unlisted"] = "listed"
+    """What the gate asks of a clip: "listed" is a row of a manifest; "unlisted" says that you
+    answer for footage without one (your own, say), for this purpose."""
     accept_licences: tuple[str, ...] = ()
     """SPDX or LicenseRef ids of model licences that were read and accepted."""
     faces: Faces = field(default_factory=Faces)

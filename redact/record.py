@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
-from typing import get_args
+from typing import Any, get_args
 
 from redact.ledger import facts as ledger
 from redact.media.probe import Clip
@@ -55,7 +55,7 @@ def media_of(clip: Clip) -> str:
     return _MEDIA[clip.container]
 
 
-def published_facts(made: Made, policy: Policy) -> ledger.Facts:
+def published_facts(made: Made, policy: Policy, listing: ledger.Listing | None) -> ledger.Facts:
     clip, plan, looked = made.clip, made.plan, made.plan.looked
     return ledger.Facts(
         source=_source(clip),
@@ -83,12 +83,20 @@ def published_facts(made: Made, policy: Policy) -> ledger.Facts:
             audio_us_scanned=made.verdict.sound_us_scanned,
             residual=len(made.verdict.tracks) + len(made.verdict.spans),
         ),
+        listing=listing,
     )
 
 
-def detail_of(made: Made) -> bytes:
-    """The restricted detail: the plan, with every box and time. The store encrypts it."""
-    return json.dumps({"plan": json.loads(made.plan.to_json())}, separators=(",", ":")).encode()
+def detail_of(made: Made, source: Mapping[str, Any]) -> bytes:
+    """
+    The restricted detail: the plan, with every box and time, and where the clip came from.
+
+    The store encrypts it.
+    """
+    detail = {"plan": json.loads(made.plan.to_json())}
+    if source:
+        detail["source"] = dict(source)
+    return json.dumps(detail, separators=(",", ":")).encode()
 
 
 def removed_from(plan: Plan) -> dict[str, int]:

@@ -21,10 +21,13 @@ from redact.check import Verdict
 from redact.detectors.opened import Detectors
 from redact.errors import Reason, RedactError, UsageError
 from redact.media.probe import Clip
+from redact.origin import Origin, origin, restate
 from redact.pipeline import Made
 from redact.plan import Plan
 from redact.policy import Policy
 from redact.record import detail_of, media_of, published_facts, removed_from, work_of
+from redact.sources import Manifest
+from redact.sources import manifest as manifests
 from redact.store import Store
 from redact.worker import Worker, fault
 
@@ -71,6 +74,8 @@ class Redactor:
         threads: of the models and codecs; 0 takes every core.
         strict: with "cuda", a clip is held rather than that a part of its picture is worked on
             by the CPU.
+        manifest: where clips come from: a file (CSV, JSON Lines, Croissant), or what was read of
+            one. A clip that it does not allow to be used is held before any work is done.
     """
 
     def __init__(
@@ -80,8 +85,12 @@ class Redactor:
         device: str = "auto",
         threads: int = 0,
         strict: bool = False,
+        manifest: str | Path | Manifest | None = None,
     ) -> None:
         self.policy = Policy.load(policy)
+        if isinstance(manifest, str | Path):
+            manifest = manifests.read(Path(manifest))
+        self._manifest = manifest
         self._device, self._threads = device, threads
         self._worker = Worker(self.policy, device=device, threads=threads, strict=strict)
         self._stores: dict[Path, Store] = {}
@@ -205,19 +214,30 @@ class Redactor:
     def _into(
         self, path: Path, store: Store, plan: Plan | None, trust: bool, progress: Progress
     ) -> Result:
-        clip: Clip | None = None
+        clip, source = None, Origin()
         try:
             _check_outside(path, store)
             clip = self._probe(path)
-            return self._make(clip, store, plan, trust, progress)
+            source = origin(path, clip.sha256, self._manifest, self.policy, store)
+            restate(source, clip.sha256, store)
+            source.check(path)
+            store.check_source(source.url_hmac)
+            return self._make(clip, source, store, plan, trust, progress)
         except Exception as error:
             why = error if isinstance(error, RedactError) else fault(error)
             work = work_of(clip.sha256 if clip else None, self.policy, plan)
-            why.record = store.hold(work, self.policy.name, why.reason).rec
+            held = store.hold(work, self.policy.name, why.reason, source.sidecar, source.listing)
+            why.record = held.rec
             raise why from error
 
     def _make(
-        self, clip: Clip, store: Store, plan: Plan | None, trust: bool, progress: Progress
+        self,
+        clip: Clip,
+        source: Origin,
+        store: Store,
+        plan: Plan | None,
+        trust: bool,
+        progress: Progress,
     ) -> Result:
         work = work_of(clip.sha256, self.policy, plan)
         if (entry := store.find(work)) is not None:
@@ -231,7 +251,8 @@ class Redactor:
         except BaseException:
             store.discard(target)
             raise
-        output = store.publish(target, work, published_facts(made, self.policy), detail_of(made))
+        facts = published_facts(made, self.policy, source.listing)
+        output = store.publish(target, work, facts, detail_of(made, source.detail))
         result = _result(clip, Status.PUBLISHED, output, removed_from(made.plan))
         return replace(result, notes=made.notes)
 
@@ -242,9 +263,10 @@ def run(
     *,
     policy: str | Path | Policy = "strict",
     device: str = "auto",
+    manifest: str | Path | None = None,
 ) -> Result:
     """Redact one file into a store; see `Redactor.run`. For many files, keep a Redactor open."""
-    with Redactor(policy, device=device) as redactor:
+    with Redactor(policy, device=device, manifest=manifest) as redactor:
         return redactor.run(path, store)
 
 

@@ -41,6 +41,16 @@ LISTING = Listing(
     adm={"decision": "admit", "policy": "e5" * 32, "leaf": 17},
 )
 
+OF_A_SET = Listing(
+    rights={
+        "licence_media": "(CC-BY-4.0 OR CC0-1.0) AND LicenseRef-contract-12",
+        "licence_ann": "NOASSERTION",
+        "licence_set": "CC-BY-4.0",
+        "permitted": [],
+        "optout": [],
+    }
+)
+
 
 def stated(number: int = 1) -> dict:
     return {
@@ -120,4 +130,11 @@ def every_draft() -> dict[str, dict]:
         "held": held(),
         "held, all said": held(2, LISTING),
         **every_kind(),
+        "source of a file": kinds.source(
+            None,
+            "listed",
+            OF_A_SET,
+            file_hmac=IDEM,
+            adm={"decision": "reject", "policy": "e5" * 32},
+        ),
     }

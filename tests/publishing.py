@@ -8,6 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from redact.errors import Reason, RedactError
+from redact.ledger.files import writing
 from redact.ledger.log import Log
 from redact.store import Store
 from tests.facts import FACTS, clip
@@ -27,7 +28,8 @@ def run(root: Path, keys: Path, clips: int = CLIPS) -> None:
         for number in range(clips):
             if store.find(clip(number)) is None:
                 output = store.workspace(clip(number), "video/mp4")
-                output.write_bytes(content(number))
+                with writing("the output could not be written"):  # as the encoder says it
+                    output.write_bytes(content(number))
                 store.publish(output, clip(number), FACTS, b"{}" * 1000)
         store.hold(clip(clips), "strict", Reason.CORRUPT, b"{}")
 

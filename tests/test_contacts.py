@@ -1,10 +1,15 @@
 """Numbers and addresses in what was said."""
 
+from importlib.resources import files
+from typing import get_args
+
 import pytest
 
 from redact.detectors.contacts import contacts
 from redact.detectors.tokens import tokens_of
 from redact.detectors.words import Word
+from redact.errors import UsageError
+from redact.policy import Also, Policy
 from redact.types import Kind
 
 ALL = frozenset([Kind.SPOKEN_PHONE, Kind.SPOKEN_EMAIL, Kind.SPOKEN_ADDRESS, Kind.SPOKEN_CARD])
@@ -66,3 +71,19 @@ def test_only_what_is_wanted_is_found():
         ]
     assert found(said, frozenset()) == []
     assert found(said, frozenset([Kind.SPOKEN_CARD])) == []
+
+
+@pytest.mark.parametrize("schema", ["plan.schema.json", "ledger/entry.schema.json"])
+def test_plan_and_ledger_know_every_kind_that_a_policy_may_ask_for(schema):
+    text = files("redact").joinpath(schema).read_text(encoding="utf-8")
+    assert all(f'"{kind}"' in text for kind in get_args(Also))
+    assert set(get_args(Also)) <= set(Kind)
+
+
+def test_a_policy_that_asks_for_something_unknown_is_refused(tmp_path):
+    path = tmp_path / "policy.toml"
+    path.write_text('[names]\nalso = ["spoken_phone", "everything"]\n', encoding="utf-8")
+    with pytest.raises(UsageError, match="everything"):
+        Policy.load(path)
+    path.write_text('[names]\nalso = ["spoken_phone"]\ncaution = "high"\n', encoding="utf-8")
+    assert Policy.load(path).names.also == ("spoken_phone",)

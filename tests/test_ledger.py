@@ -537,6 +537,36 @@ def key(table):
     return {"entries": "seq", "nodes": "level * 100 + place", "meta": "name"}[table]
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("table", "column"), [("entries", "bytes"), ("nodes", "hash")])
+def test_every_flipped_bit_of_a_small_log_is_found(folder, log, table, column):
+    log.append([held(1)])
+    with closing(sqlite3.connect(folder / "log.sqlite", isolation_level=None)) as db:
+        change = f"UPDATE {table} SET {column} = ?"
+        ((good,),) = db.execute(f"SELECT {column} FROM {table}").fetchall()
+        for place, bit in itertools.product(range(len(good)), range(8)):
+            wrong = bytearray(good)
+            wrong[place] ^= 1 << bit
+            db.execute(change, (bytes(wrong),))
+            with pytest.raises(LedgerCorruptError):
+                verify(log)
+        db.execute(change, (good,))
+    assert verify(log) == 1
+
+
+def test_every_flipped_bit_of_an_entry_is_another_leaf():
+    """What the compression can't hide: no other bytes of the same length have the same hash."""
+    good = Entry(complete(held(1))).to_bytes()
+    for place, bit in itertools.product(range(len(good)), range(8)):
+        wrong = bytearray(good)
+        wrong[place] ^= 1 << bit
+        try:
+            said = Entry.from_bytes(bytes(wrong)).to_bytes()
+        except LedgerCorruptError:
+            continue
+        assert merkle.leaf_hash(said) != merkle.leaf_hash(good)
+
+
 @pytest.mark.parametrize("file", ["checkpoint", "vkey"])
 def test_any_flipped_byte_of_a_file_is_found(folder, log, file):
     log.append([published(1)])

@@ -1,3 +1,4 @@
+import itertools
 import multiprocessing
 import os
 import shutil
@@ -392,6 +393,19 @@ def test_any_flipped_byte_of_a_file_is_found(store, root, name):
                 store.verify()
         path.write_bytes(good)
     store.verify()
+
+
+@pytest.mark.slow
+def test_every_flipped_bit_of_a_small_published_file_is_found(store):
+    output = store.workspace(clip(), "video/mp4")
+    output.write_bytes(b"redacted")
+    path = store.publish(output, clip(), FACTS, b"{}")
+    for place, bit in itertools.product(range(8), range(8)):
+        wrong = bytearray(b"redacted")
+        wrong[place] ^= 1 << bit
+        path.write_bytes(wrong)
+        with pytest.raises(LedgerCorruptError, match="entry 0 published"):
+            store.verify()
 
 
 def test_a_lost_detail_is_found(store, root):

@@ -2,12 +2,13 @@
 
 from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from redact.detectors.voice import RATE
-from redact.detectors.whisper import Whisper
+from redact.detectors.whisper import Whisper, _EveryBeam
 
 
 class Model:
@@ -76,3 +77,16 @@ def test_faster_whisper_asks_for_what_was_told(models: Path):
     made.encode = lambda features: asked.append(encode(features)) or asked[-1]
     list(made.transcribe(sound, language="en", temperature=0.0)[0])
     assert asked[0] is told
+
+
+def test_every_beam_is_asked_for():
+    network = _EveryBeam(SimpleNamespace(generate=lambda **options: options, is_multilingual=True))
+    assert network.generate(beam_size=5) == {"beam_size": 5, "num_hypotheses": 5}
+    assert network.generate(beam_size=1, num_hypotheses=3)["num_hypotheses"] == 3
+    assert network.is_multilingual
+
+
+def test_the_texts_of_the_other_beams_are_told_once(whisper):
+    whisper._texts = [["we left", "we lift"], [" then", " than", " den"]]
+    assert whisper.others() == ["we lift than", "we left den"]
+    assert whisper.others() == []

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from redact.errors import RedactError, printable
+from redact.errors import AdmissionError, RedactError, printable
 from redact.version import __version__
 
 JSON = "redact.json"
@@ -24,21 +24,25 @@ def say(text: str, *, err: bool = False) -> None:
 
 def of_error(error: RedactError) -> dict[str, Any]:
     """An error for machines."""
-    return {
+    value: dict[str, Any] = {
         "reason": str(error.reason),
         "error": error.what,
         "means": error.means,
         "todo": error.todo,
         "exit_code": error.exit_code,
     }
+    if isinstance(error, AdmissionError) and error.refusals:
+        value["refusals"] = [str(one) for one in error.refusals]
+    return value
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Results as JSON on stdout.")
 
 MODULES = {
     **dict.fromkeys(("run", "plan", "apply"), "clips"),
+    "admit": "admit",
     "check": "check",
-    "ledger": "ledger",
+    "ledger": "withdraw",  # which adds its command to those in ledger.py
     **dict.fromkeys(("models", "doctor"), "models"),
 }
 """The module of each command, imported when it is asked for: who audits a ledger has no models."""

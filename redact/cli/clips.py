@@ -20,6 +20,8 @@ from redact.media.source import shown
 from redact.policy import NAMED, Policy
 from redact.record import removed_from
 from redact.redactor import Redactor, Result, Status
+from redact.sources import Manifest
+from redact.sources import manifest as manifests
 from redact.store import Store
 
 store_option = click.option(
@@ -46,6 +48,11 @@ strict_option = click.option(
     is_flag=True,
     help="With --device cuda: hold a clip of which the CPU would have to do a part.",
 )
+manifest_option = click.option(
+    "--manifest",
+    type=click.Path(path_type=Path),
+    help="Where the clips come from: CSV, JSON Lines or Croissant. What may not be used is held.",
+)
 input_argument = click.argument("source", metavar="INPUT", type=click.Path(path_type=Path))
 
 
@@ -60,6 +67,7 @@ input_argument = click.argument("source", metavar="INPUT", type=click.Path(path_
 @policy_option
 @device_option
 @strict_option
+@manifest_option
 @click.option(
     "--workers", type=click.IntRange(1, 1024), default=1, show_default=True, help="Clips at once."
 )
@@ -73,6 +81,7 @@ def run(
     policy: str,
     device: str,
     strict: bool,
+    manifest: Path | None,
     workers: int,
     as_json: bool,
 ) -> None:
@@ -85,6 +94,9 @@ def run(
     """
     chosen = Policy.load(policy)
     found = expand(inputs, leave=store)
+    sources = manifests.read(manifest, found.paths) if manifest else None
+    if sources is not None and sources.absent:
+        _say_absent(sources)
     with Bar(found) as bar, Store(store, ledger=ledger) as opened:
         totals = Totals()
         for result in run_all(
@@ -93,6 +105,7 @@ def run(
             chosen,
             device=device,
             strict=strict,
+            manifest=sources,
             workers=workers,
             watch=bar.watch,
         ):
@@ -137,6 +150,7 @@ def plan(source: Path, output: Path, policy: str, device: str, as_json: bool) ->
     is_flag=True,
     help="Publish even if the second look still finds something. Weakens protection; recorded.",
 )
+@manifest_option
 @json_option
 def apply(
     source: Path,
@@ -145,13 +159,26 @@ def apply(
     policy: str,
     device: str,
     trust_plan: bool,
+    manifest: Path | None,
     as_json: bool,
 ) -> None:
     """Redact INPUT exactly as PLAN says. A plan fits only the file that it was made for."""
     made = plans.read(plan_file)
-    with Redactor(policy, device=device) as redactor, Share(source) as bar:
+    sources = manifests.read(manifest, [source]) if manifest else None
+    redactor = Redactor(policy, device=device, manifest=sources)
+    with redactor, Share(source) as bar:
         result = redactor.apply(source, made, store, trust_plan=trust_plan, progress=bar.watch)
     say(json.dumps(as_value(result)) if as_json else as_line(result))
+
+
+def _say_absent(manifest: Manifest) -> None:
+    """Rows for files that are not there may be a typo: then another file has no row."""
+    files = ", ".join(printable(name) for name in manifest.missing)
+    say(
+        f"{manifest.absent} of {manifest.rows} rows of the manifest name files that are not there: "
+        f"{files}{', ...' if manifest.absent > len(manifest.missing) else ''}",
+        err=True,
+    )
 
 
 class _Stderr:

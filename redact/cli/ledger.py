@@ -42,7 +42,7 @@ def show(record: str | None, store: Path, as_json: bool) -> None:
     A record is the name, without its suffix, of a file in clips/. Entries say that and how
     something was removed, never what: no names, no places, no times.
     """
-    with _open(store) as opened:
+    with open_store(store) as opened:
         entries = opened.log.by_rec(record) if record else opened.log.entries()
         shown = 0
         for entry in entries:
@@ -158,7 +158,7 @@ def prove(what: str, output: Path, store: Path, as_json: bool) -> None:
     They need the proof, the file and the log's public key (redact ledger key show), and no store:
     redact ledger verify --proof PROOF --vkey KEY FILE.
     """
-    with _open(store) as opened:
+    with open_store(store) as opened:
         entry = _chosen(opened, what)
         data = proof.prove(opened.log, entry)
         vkey = opened.log.vkey
@@ -187,7 +187,7 @@ def shred(what: str, reason: str, store: Path, as_json: bool) -> None:
     The public entry and every proof stay valid. It can't be undone, and copies of the store
     (backups, snapshots) are yours to destroy too.
     """
-    with _open(store) as opened:
+    with open_store(store) as opened:
         done = opened.shred(_chosen(opened, what), reason)
     if as_json:
         click.echo(json.dumps(done.value))
@@ -224,7 +224,7 @@ def rotate(store: Path, as_json: bool) -> None:
     The old key signs that the new one follows it, so that who knows the old one can go on. It is
     kept beside the new one: other stores may use it.
     """
-    with _open(store) as opened:
+    with open_store(store) as opened:
         entry = opened.rotate()
     if as_json:
         click.echo(json.dumps(entry.value))
@@ -261,7 +261,7 @@ def _check_there(store: Path) -> None:
         )
 
 
-def _open(store: Path) -> Store:
+def open_store(store: Path) -> Store:
     _check_there(store)
     return Store(store)
 

@@ -118,14 +118,19 @@ class NameDetector:
         "listened, and heard none"; DetectorError is raised if it could not listen.
         """
         heard = self._recogniser.listen(samples, again=again, language=language)
-        return self._find_all([heard], [samples])[0]
+        # The second look holds a clip: what it only doubts must not.
+        return self._find_all([heard], [samples], doubt=None if again else self._doubt)[0]
 
     def listen_together(self, ears: Sequence[NDArray[np.float32]]) -> list[Heard]:
         """As `listen`, to several ears of one clip: a name heard in one is looked for in all."""
-        return self._find_all([self._recogniser.listen(samples) for samples in ears], ears)
+        heard = [self._recogniser.listen(samples) for samples in ears]
+        return self._find_all(heard, ears, doubt=self._doubt)
 
     def _find_all(
-        self, heard: Sequence[Transcript], ears: Sequence[NDArray[np.float32]]
+        self,
+        heard: Sequence[Transcript],
+        ears: Sequence[NDArray[np.float32]],
+        doubt: Doubt | None,
     ) -> list[Heard]:
         scores = [self._finder.find(one.words) for one in heard]
         # What was surely heard, in memory for as long as these ears are listened to.
@@ -135,14 +140,18 @@ class NameDetector:
                 for one, score in zip(heard, scores, strict=True)
             )
         )
-        return [self._find(*one, known) for one in zip(heard, ears, strict=True)]
+        return [self._find(*one, known, doubt) for one in zip(heard, ears, strict=True)]
 
     def _find(
-        self, heard: Transcript, samples: NDArray[np.float32], known: frozenset[str]
+        self,
+        heard: Transcript,
+        samples: NDArray[np.float32],
+        known: frozenset[str],
+        doubt: Doubt | None,
     ) -> Heard:
         scores = self._finder.find(heard.words, known)
         names = name_spans(heard.words, scores, samples, self._recogniser.bias)
-        doubts = self._doubts(heard, scores, samples, known) if self._doubt else []
+        doubts = self._doubts(heard, scores, samples, known, doubt) if doubt else []
         more = name_spans(heard.words, doubts, samples, self._recogniser.bias)
         return Heard(
             names=tuple(sorted([*names, *beyond(names, more)])),
@@ -159,18 +168,18 @@ class NameDetector:
         scores: Sequence[float],
         samples: NDArray[np.float32],
         known: frozenset[str],
+        doubt: Doubt,
     ) -> list[float]:
         """A score for each word that was not surely heard, and that may be a name."""
-        assert self._doubt is not None
         texts = [(other, 1) for other in heard.others]
-        unsure = [word for word in heard.words if word.probability < self._doubt.sure]
+        unsure = [word for word in heard.words if word.probability < doubt.sure]
         if self._second is not None and unsure and heard.covered:
             within = around(heard.voice, unsure)
             second = self._second.listen(samples, language=heard.language, within=within)
             late = _late(self._second) - _late(self._recogniser)
             texts.append((tuple(moved(second.words, late)), SECOND))
         others = [(words, self._finder.find(words, known), weight) for words, weight in texts]
-        return doubted(heard.words, scores, others, votes=self._doubt.votes, sure=self._doubt.sure)
+        return doubted(heard.words, scores, others, votes=doubt.votes, sure=doubt.sure)
 
     def _contacts(
         self, heard: Transcript, samples: NDArray[np.float32]

@@ -58,11 +58,12 @@ def manifest(sha256: str, *, format: str, rows: int, usable: int, adm_policy: st
     return _draft("manifest", manifest=sha256, format=format, **counts, adm_policy=adm_policy)
 
 
-def source(url_hmac: str, state: str, listing: Listing | None = None, **codes: Any) -> Draft:
+def source(url_hmac: str | None, state: str, listing: Listing | None = None, **codes: Any) -> Draft:
     """
     A source is "listed", or "suppressed": nothing from it may be used, now or later.
 
-    `codes`: reason (as of `withdrawn`), case, who.
+    `codes`: file_hmac (of the file that the listing is about), adm (what the gate made of it),
+    reason (as of `withdrawn`), case, who.
     """
     listed = listing or Listing()
     groups = {name: getattr(listed, name) for name in ("src", "rights", "law", "ret")}

@@ -217,6 +217,13 @@ class Log:
             yield from (Entry.from_bytes(unpacked(row[0])) for row in rows)
             start += len(rows)
 
+    def leaves(self, start: int = 0) -> Iterator[bytes]:
+        """The bytes of all entries from `start` on, in order, unchecked: see ledger.follow."""
+        query = "SELECT bytes FROM entries WHERE seq >= ? ORDER BY seq LIMIT 1000"
+        while rows := self._rows(query, start):
+            yield from (unpacked(row[0]) for row in rows)
+            start += len(rows)
+
     def at(self, seq: int) -> Entry:
         """The entry of this number. Raises LedgerCorruptError if there is none."""
         rows = self._rows("SELECT bytes FROM entries WHERE seq = ?", seq)
@@ -253,7 +260,7 @@ class Log:
         query = "SELECT bytes FROM refers JOIN entries USING (seq) WHERE entry = ? ORDER BY seq"
         return [Entry.from_bytes(unpacked(row[0])) for row in self._rows(query, seq)]
 
-    def _find(self, column: str, value: str) -> list[Entry]:
+    def _find(self, column: str, value: str | int) -> list[Entry]:
         rows = self._rows(f"SELECT bytes FROM entries WHERE {column} = ? ORDER BY seq", value)
         return [Entry.from_bytes(unpacked(row[0])) for row in rows]
 

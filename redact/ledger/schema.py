@@ -160,6 +160,11 @@ def _one_of(node: dict[str, Any]) -> Check:
     return lambda value: None if sum(way(value) is None for way in ways) == 1 else ""
 
 
+def _any_of(node: dict[str, Any]) -> Check:
+    ways = [_compiled(way) for way in node.pop("anyOf")]
+    return lambda value: None if any(way(value) is None for way in ways) else ""
+
+
 def _if(node: dict[str, Any]) -> Check:
     case, then, other = (_compiled(node.pop(name)) for name in ("if", "then", "else"))
     return lambda value: then(value) if case(value) is None else other(value)
@@ -176,6 +181,7 @@ _MAKERS: dict[str, Callable[[dict[str, Any]], Check]] = {
     "enum": _enum,
     "const": _const,
     "oneOf": _one_of,
+    "anyOf": _any_of,
     "if": _if,
 }
 """Each takes its keywords out of the node. `type` comes first: the others need not ask again."""

@@ -20,7 +20,13 @@ from redact.ledger.facts import SUFFIX, Clip, Facts, Listing
 from redact.ledger.files import digest, locked, move_durably, sync_file, sync_folder, writing
 from redact.store.desk import Desk, abandoned, destroy, seal, sealed_files
 from redact.store.opening import open_log
-from redact.store.standing import check_not_withdrawn, last_published, shredding, standing
+from redact.store.standing import (
+    check_not_suppressed,
+    check_not_withdrawn,
+    last_published,
+    shredding,
+    standing,
+)
 from redact.store.verify import Summary, detail_folder, lost_detail, verify
 
 FAILED = "the clip could not be published"
@@ -128,6 +134,8 @@ class Store:
             sync_file(output)
             sync_folder(job)
             with self._alone():
+                src = facts.listing.src if facts.listing else None
+                self.check_source((src or {}).get("url_hmac"))
                 entry = self._standing(clip)
                 if entry is None or not self._in_place(entry):
                     stated["replaces"] = entry.seq if entry else None
@@ -174,6 +182,11 @@ class Store:
     def url_hmac(self, url: str) -> str:
         """What stands for a URL in this store's entries."""
         return entries.url_hmac(url, self._keys.idem, self._keys.ids["idem"])
+
+    def check_source(self, url_hmac: str | None) -> None:
+        """Raises AdmissionError if what came from this URL was withdrawn for good."""
+        if url_hmac is not None:
+            check_not_suppressed(self.log.by_url(url_hmac))
 
     def shred(
         self, entry: Entry, reason: str, *, case: str | None = None, who: str | None = None

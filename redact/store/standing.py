@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from redact.errors import AdmissionError
 from redact.ledger.entry import Entry
@@ -48,3 +48,22 @@ def check_not_withdrawn(history: Sequence[Entry], same_file: Sequence[Entry]) ->
                 f"this footage was withdrawn by entry {it.seq} ({it.value['reason']}).",
                 todo="Leave it out of the input. What was withdrawn is not published again.",
             )
+
+
+def suppressed(same_url: Iterable[Entry]) -> Entry | None:
+    """The first of the entries about one address that closes it: what is suppressed stays so."""
+    for it in same_url:
+        if it.kind == "source" and it.value["state"] == "suppressed":
+            return it
+        if it.kind == "withdrawn" and it.value["reason"] in FOR_GOOD:
+            return it
+    return None
+
+
+def check_not_suppressed(same_url: Iterable[Entry]) -> None:
+    """Refuse work on a source that was withdrawn. Raises AdmissionError."""
+    if (it := suppressed(same_url)) is not None:
+        raise AdmissionError(
+            f"its source was withdrawn by entry {it.seq} ({it.value.get('reason', 'suppressed')}).",
+            todo="Leave it out of the input. Nothing from there is published again.",
+        )
