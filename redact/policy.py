@@ -72,7 +72,7 @@ class Plates(_Checked):
     """One: whoever knows a plate's font and place can tell numbers apart by a few averages."""
     margin: float = _between(0.15, 0, 3)
     """Each side of a box moves out by this share of its length before it is covered."""
-    min_score: float = _between(0.5, 0.01, 0.99)
+    min_score: float = _between(0.45, 0.01, 0.99)
     """Detections below this are dropped."""
     long_side: int = _between(1280, 160, 8192)
     """Of the largest look at a picture; two smaller ones see what is large."""
