@@ -35,6 +35,9 @@ ALONE = 0.1
 """What only one look sees has to be so much surer: a plate shows at several sizes, a lamp or a
 badge that looks like one does so at one. Measured: half the false boxes, the same plates."""
 
+SURE = 0.6
+"""What scores less is doubtful: most of what is taken for a plate by mistake is so in one look."""
+
 FAINT = 0.2
 """How much less sure the other look may be."""
 
@@ -124,7 +127,8 @@ class PlateDetector:
             x0, y0, x1, y1 = np.clip(edges, 0, [frame.width, frame.height] * 2).tolist()
             if x0 < x1 and y0 < y1:
                 box = Box.covering(x0, y0, x1, y1)
-                found.append(Detection(Kind.PLATE, box, min(score, 1.0), self.name))
+                doubtful = score < SURE
+                found.append(Detection(Kind.PLATE, box, min(score, 1.0), self.name, doubtful))
         return found
 
 
