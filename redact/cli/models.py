@@ -119,7 +119,7 @@ def _report() -> dict[str, dict[str, str]]:
         "models": {**dict(weights.verify()), "folder": str(weights.cache_folder())},
         "looked for": {
             "faces": "yes",
-            "licence plates": "no: there is no detector for them in this version",
+            "licence plates": "yes, unless the policy turns them off",
             "spoken names": "English only; speech of other languages is held, or silenced by "
             "the policy silence-uncovered",
             "phone, card, addresses": "in English speech, by policy only (names.also)",
