@@ -15,6 +15,7 @@ from tqdm import tqdm
 from redact import plan as plans
 from redact.batch import Inputs, Totals, expand, run_all
 from redact.cli import json_option, main, of_error, say
+from redact.cli.provenance import attest_option, check_provenance, lineage_option, telling
 from redact.cli.sources import manifest_option, read_manifest
 from redact.errors import printable
 from redact.media.source import shown
@@ -65,6 +66,8 @@ input_argument = click.argument("source", metavar="INPUT", type=click.Path(path_
 @click.option(
     "--workers", type=click.IntRange(1, 1024), default=1, show_default=True, help="Clips at once."
 )
+@attest_option
+@lineage_option
 @json_option
 @click.pass_context
 def run(
@@ -77,6 +80,8 @@ def run(
     strict: bool,
     manifest: Path | None,
     workers: int,
+    attest: Path | None,
+    lineage: Path | None,
     as_json: bool,
 ) -> None:
     """
@@ -88,24 +93,30 @@ def run(
     """
     chosen = Policy.load(policy)
     found = expand(inputs, leave=store)
+    check_provenance(attest, lineage, store)
     sources = read_manifest(manifest, found.paths)
-    with Bar(found) as bar, Store(store, ledger=ledger) as opened:
-        totals = Totals()
-        for result in run_all(
-            found.paths,
-            opened,
-            chosen,
-            device=device,
-            strict=strict,
-            manifest=sources,
-            workers=workers,
-            watch=bar.watch,
-        ):
-            totals.add(result)
-            bar.done(result)
-            bar.print(json.dumps(as_value(result)) if as_json else as_line(result))
-    value = _totals(totals, found, bar.seconds)
-    click.echo(json.dumps({"run": value})) if as_json else _print_totals(value, store)
+    totals = Totals()
+    with (
+        Store(store, ledger=ledger) as opened,
+        telling(opened, chosen, attest, lineage) as tell,
+    ):
+        with Bar(found) as bar:
+            for result in run_all(
+                found.paths,
+                opened,
+                chosen,
+                device=device,
+                strict=strict,
+                manifest=sources,
+                workers=workers,
+                watch=bar.watch,
+            ):
+                totals.add(result)
+                tell(result)
+                bar.done(result)
+                bar.print(json.dumps(as_value(result)) if as_json else as_line(result))
+        value = _totals(totals, found, bar.seconds)
+        click.echo(json.dumps({"run": value})) if as_json else _print_totals(value, store)
     context.exit(totals.exit_code)
 
 

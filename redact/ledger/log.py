@@ -112,6 +112,18 @@ class Log:
             raise corrupt(f"{self._folder}: its database holds no checkpoint.")
         return str(rows[0][0]).encode()
 
+    def signing(self) -> tuple[Checkpoint, Signer]:
+        """
+        The head of the log, and the key that signs it.
+
+        For DSSE envelopes: what they sign can't be taken for a note (see provenance.attest). Sign
+        nothing else with it. Raises StoreError without the key, or if it was replaced meanwhile.
+        """
+        if self._signer is None:
+            raise StoreError(f"{self._folder}: the ledger was opened without its signing key.")
+        with self.snapshot():
+            return self._head(), self._signer
+
     def everywhere(self) -> AbstractContextManager[None]:
         """Without writers of this log on other machines."""
         return self._db.everywhere()

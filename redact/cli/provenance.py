@@ -1,0 +1,126 @@
+"""The options --attest and --lineage: what other tools read of a run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+
+import click
+
+from redact.cli import say
+from redact.errors import RedactError, StoreError, UsageError, printable
+from redact.ledger.files import sync_folder, write_durably
+from redact.policy import Policy
+from redact.provenance.run import Tally
+from redact.redactor import Result
+from redact.store import Store
+from redact.version import __version__
+
+attest_option = click.option(
+    "--attest",
+    type=click.Path(path_type=Path),
+    help="Write a signed in-toto attestation of the run to this new file.",
+)
+lineage_option = click.option(
+    "--lineage",
+    type=click.Path(path_type=Path),
+    help="Append OpenLineage events of the run to this file.",
+)
+_RECORDED = "The clips of this run are published and recorded; this file does not tell of them."
+_AGAIN = "See to the disk (space, rights, health), then run again: clips are not done twice."
+
+
+def check_provenance(attest: Path | None, lineage: Path | None, store: Path) -> None:
+    """Raises UsageError, before any work, where the files could not be written at the end."""
+    for path, library in ((attest, "securesystemslib"), (lineage, "openlineage")):
+        if path is None:
+            continue
+        if find_spec(library) is None:
+            raise UsageError(
+                f"{library} is not installed.", todo="pip install 'redact[provenance]'"
+            )
+        if not path.parent.is_dir() or path.is_dir():
+            raise UsageError(f"{printable(path)} can't be a file: see its folder.")
+        if Path(os.path.realpath(path)).is_relative_to(os.path.realpath(store)):
+            raise UsageError(f"{printable(path)} lies inside the store.", todo="Keep it elsewhere.")
+    if attest is not None and os.path.lexists(attest):
+        raise UsageError(
+            f"{printable(attest)} is there already.", todo="Name a new file for each run."
+        )
+
+
+@contextmanager
+def telling(
+    store: Store, policy: Policy, attest: Path | None, lineage: Path | None
+) -> Iterator[Callable[[Result], None]]:
+    """
+    Tells of a run in the files that were asked for; yields what takes each result.
+
+    Raises StoreError for a file that can't be written: before the run, or when it is recorded.
+    """
+    tally = Tally()
+    if attest is None and lineage is None:
+        yield lambda _result: None
+        return
+    with _events(store, policy, tally, lineage):
+        yield tally.add
+    if attest is not None:
+        _attest(store, policy, tally, attest)
+
+
+@contextmanager
+def _events(store: Store, policy: Policy, tally: Tally, path: Path | None) -> Iterator[None]:
+    if path is None:
+        yield
+        return
+    from redact.provenance.lineage import Lineage  # an optional extra
+
+    lineage = Lineage(store.log.origin, __version__)
+    _append(path, lineage.start(), "Nothing was done.")
+    try:
+        yield
+    except BaseException:
+        try:
+            _append(path, lineage.fail(), _RECORDED)
+        except RedactError as error:  # what stopped the run is what is raised
+            say(f"redact: {error}", err=True)
+        raise
+    head, _ = store.log.signing()
+    _append(path, lineage.complete(tally.close(store, policy, head)), _RECORDED)
+
+
+def _attest(store: Store, policy: Policy, tally: Tally, path: Path) -> None:
+    from redact.provenance.attest import envelope, statement  # an optional extra
+
+    head, key = store.log.signing()
+    run = tally.close(store, policy, head)
+    if not run.clips:
+        say(f"{printable(path)} was not written: nothing was published to attest.", err=True)
+        return
+    try:
+        write_durably(path, envelope(statement(run), key))
+    except OSError as error:
+        raise _unwritten(path, error, _RECORDED) from error
+
+
+def _append(path: Path, line: bytes, means: str) -> None:
+    """Add a line in one write, and return once it is on disk."""
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        try:
+            if os.write(fd, line) != len(line):
+                raise OSError(0, "it was written in part")
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        sync_folder(path.parent)
+    except OSError as error:
+        raise _unwritten(path, error, means) from error
+
+
+def _unwritten(path: Path, error: OSError, means: str) -> StoreError:
+    why = error.strerror or type(error).__name__
+    return StoreError(f"{printable(path)} could not be written: {why}.", means=means, todo=_AGAIN)

@@ -1,0 +1,1 @@
+"""What other tools read of a run: an in-toto attestation, OpenLineage events. Off unless asked."""
