@@ -15,7 +15,14 @@ from tqdm import tqdm
 from redact import plan as plans
 from redact.batch import Inputs, Totals, expand, run_all
 from redact.cli import json_option, main, of_error, say
-from redact.cli.provenance import attest_option, check_provenance, lineage_option, telling
+from redact.cli.provenance import (
+    attest_option,
+    c2pa_option,
+    check_provenance,
+    lineage_option,
+    manifests,
+    telling,
+)
 from redact.cli.sources import manifest_option, read_manifest
 from redact.errors import printable
 from redact.media.source import shown
@@ -68,6 +75,7 @@ input_argument = click.argument("source", metavar="INPUT", type=click.Path(path_
 )
 @attest_option
 @lineage_option
+@c2pa_option
 @json_option
 @click.pass_context
 def run(
@@ -82,6 +90,7 @@ def run(
     workers: int,
     attest: Path | None,
     lineage: Path | None,
+    c2pa: tuple[Path, Path] | None,
     as_json: bool,
 ) -> None:
     """
@@ -98,6 +107,7 @@ def run(
     totals = Totals()
     with (
         Store(store, ledger=ledger) as opened,
+        manifests(opened, c2pa) as sign,
         telling(opened, chosen, attest, lineage) as tell,
     ):
         with Bar(found) as bar:
@@ -113,6 +123,7 @@ def run(
             ):
                 totals.add(result)
                 tell(result)
+                sign(result)
                 bar.done(result)
                 bar.print(json.dumps(as_value(result)) if as_json else as_line(result))
         value = _totals(totals, found, bar.seconds)

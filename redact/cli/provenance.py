@@ -29,6 +29,13 @@ lineage_option = click.option(
     type=click.Path(path_type=Path),
     help="Append OpenLineage events of the run to this file.",
 )
+c2pa_option = click.option(
+    "--c2pa",
+    nargs=2,
+    metavar="CERTIFICATE KEY",
+    type=click.Path(path_type=Path),
+    help="Sign a C2PA manifest for each published MP4, in STORE/provenance.",
+)
 _RECORDED = "The clips of this run are published and recorded; this file does not tell of them."
 _AGAIN = "See to the disk (space, rights, health), then run again: clips are not done twice."
 
@@ -104,6 +111,35 @@ def _attest(store: Store, policy: Policy, tally: Tally, path: Path) -> None:
         write_durably(path, envelope(statement(run), key))
     except OSError as error:
         raise _unwritten(path, error, _RECORDED) from error
+
+
+@contextmanager
+def manifests(store: Store, c2pa: tuple[Path, Path] | None) -> Iterator[Callable[[Result], None]]:
+    """
+    Signs a manifest for each published MP4 when the run has ended; yields what takes each result.
+
+    Raises UsageError before any work for a certificate or key that can't be used, and StoreError
+    for a manifest that can't be made or written, when the clips are recorded.
+    """
+    if c2pa is None:
+        yield lambda _result: None
+        return
+    if find_spec("c2pa") is None:
+        raise UsageError("c2pa is not installed.", todo="pip install 'redact[provenance]'")
+    from redact.provenance.sidecar import manifest, signer  # an optional extra
+
+    outputs: dict[Path, None] = {}
+    with signer(*c2pa) as by:
+        yield lambda result: outputs.update({result.output: None} if result.output else {})
+        folder = store.root / "provenance"
+        for output in outputs:
+            if output.suffix == ".mp4" and output.exists():  # not withdrawn meanwhile
+                try:
+                    made = manifest(output, by)
+                    folder.mkdir(exist_ok=True)
+                    write_durably(folder / f"{output.stem}.c2pa", made)
+                except OSError as error:
+                    raise _unwritten(folder, error, _RECORDED) from error
 
 
 def _append(path: Path, line: bytes, means: str) -> None:
