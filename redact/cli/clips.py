@@ -15,14 +15,7 @@ from tqdm import tqdm
 from redact import plan as plans
 from redact.batch import Inputs, Totals, expand, run_all
 from redact.cli import json_option, main, of_error, say
-from redact.cli.provenance import (
-    attest_option,
-    c2pa_option,
-    check_provenance,
-    lineage_option,
-    manifests,
-    telling,
-)
+from redact.cli.provenance import Asked, check_provenance, provenance_options, telling
 from redact.cli.sources import manifest_option, read_manifest
 from redact.errors import printable
 from redact.media.source import shown
@@ -73,13 +66,12 @@ input_argument = click.argument("source", metavar="INPUT", type=click.Path(path_
 @click.option(
     "--workers", type=click.IntRange(1, 1024), default=1, show_default=True, help="Clips at once."
 )
-@attest_option
-@lineage_option
-@c2pa_option
+@provenance_options
 @json_option
 @click.pass_context
 def run(
     context: click.Context,
+    /,
     inputs: tuple[str, ...],
     store: Path,
     ledger: str | None,
@@ -88,28 +80,21 @@ def run(
     strict: bool,
     manifest: Path | None,
     workers: int,
-    attest: Path | None,
-    lineage: Path | None,
-    c2pa: tuple[Path, Path] | None,
     as_json: bool,
+    **told: Any,
 ) -> None:
     """
     Redact files, folders, globs or @lists of paths into a store.
 
-    A clip in which something still shows, or that can't be read to its end, is held: nothing of
-    it is published. Running again goes on where the last run stopped. With --json, one line per
-    clip and a last line with the totals.
+    A clip in which something still shows, or that can't be read to its end, is held. Running again
+    goes on where the last run stopped. With --json, a line for each clip, the last for the totals.
     """
     chosen = Policy.load(policy)
     found = expand(inputs, leave=store)
-    check_provenance(attest, lineage, store)
+    asked = check_provenance(Asked(**told), store)
     sources = read_manifest(manifest, found.paths)
     totals = Totals()
-    with (
-        Store(store, ledger=ledger) as opened,
-        manifests(opened, c2pa) as sign,
-        telling(opened, chosen, attest, lineage) as tell,
-    ):
+    with Store(store, ledger=ledger) as opened, telling(opened, chosen, asked) as tell:
         with Bar(found) as bar:
             for result in run_all(
                 found.paths,
@@ -123,11 +108,9 @@ def run(
             ):
                 totals.add(result)
                 tell(result)
-                sign(result)
                 bar.done(result)
                 bar.print(json.dumps(as_value(result)) if as_json else as_line(result))
-        value = _totals(totals, found, bar.seconds)
-        click.echo(json.dumps({"run": value})) if as_json else _print_totals(value, store)
+        _print_totals(_totals(totals, found, bar.seconds), store, as_json)
     context.exit(totals.exit_code)
 
 
@@ -308,7 +291,10 @@ def _totals(totals: Totals, inputs: Inputs, seconds: float) -> dict[str, Any]:
     }
 
 
-def _print_totals(totals: dict[str, Any], store: Path) -> None:
+def _print_totals(totals: dict[str, Any], store: Path, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps({"run": totals}))
+        return
     say(
         f"{totals['published']} published, {totals['already']} already there, "
         f"{totals['held']} held; {totals['footage_seconds']:.1f} s of footage in "

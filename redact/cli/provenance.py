@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -18,6 +19,16 @@ from redact.provenance.run import Tally
 from redact.redactor import Result
 from redact.store import Store
 from redact.version import __version__
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a run was asked to tell, and where."""
+
+    attest: Path | None
+    lineage: Path | None
+    c2pa: tuple[Path, Path] | None  # certificate, key
+
 
 attest_option = click.option(
     "--attest",
@@ -40,9 +51,14 @@ _RECORDED = "The clips of this run are published and recorded; this file does no
 _AGAIN = "See to the disk (space, rights, health), then run again: clips are not done twice."
 
 
-def check_provenance(attest: Path | None, lineage: Path | None, store: Path) -> None:
+def provenance_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The options that make up an `Asked`."""
+    return attest_option(lineage_option(c2pa_option(command)))
+
+
+def check_provenance(asked: Asked, store: Path) -> Asked:
     """Raises UsageError, before any work, where the files could not be written at the end."""
-    for path, library in ((attest, "securesystemslib"), (lineage, "openlineage")):
+    for path, library in ((asked.attest, "securesystemslib"), (asked.lineage, "openlineage")):
         if path is None:
             continue
         if find_spec(library) is None:
@@ -53,29 +69,27 @@ def check_provenance(attest: Path | None, lineage: Path | None, store: Path) -> 
             raise UsageError(f"{printable(path)} can't be a file: see its folder.")
         if Path(os.path.realpath(path)).is_relative_to(os.path.realpath(store)):
             raise UsageError(f"{printable(path)} lies inside the store.", todo="Keep it elsewhere.")
-    if attest is not None and os.path.lexists(attest):
+    if asked.attest is not None and os.path.lexists(asked.attest):
         raise UsageError(
-            f"{printable(attest)} is there already.", todo="Name a new file for each run."
+            f"{printable(asked.attest)} is there already.", todo="Name a new file for each run."
         )
+    return asked
 
 
 @contextmanager
-def telling(
-    store: Store, policy: Policy, attest: Path | None, lineage: Path | None
-) -> Iterator[Callable[[Result], None]]:
+def telling(store: Store, policy: Policy, asked: Asked) -> Iterator[Callable[[Result], None]]:
     """
     Tells of a run in the files that were asked for; yields what takes each result.
 
-    Raises StoreError for a file that can't be written: before the run, or when it is recorded.
+    Raises UsageError for a certificate or key that can't be used, before the run; StoreError for a
+    file that can't be written, before the run or when it is recorded.
     """
     tally = Tally()
-    if attest is None and lineage is None:
-        yield lambda _result: None
-        return
-    with _events(store, policy, tally, lineage):
-        yield tally.add
-    if attest is not None:
-        _attest(store, policy, tally, attest)
+    with _manifests(store, tally, asked.c2pa):
+        with _events(store, policy, tally, asked.lineage):
+            yield tally.add
+        if asked.attest is not None:
+            _attest(store, policy, tally, asked.attest)
 
 
 @contextmanager
@@ -114,30 +128,25 @@ def _attest(store: Store, policy: Policy, tally: Tally, path: Path) -> None:
 
 
 @contextmanager
-def manifests(store: Store, c2pa: tuple[Path, Path] | None) -> Iterator[Callable[[Result], None]]:
-    """
-    Signs a manifest for each published MP4 when the run has ended; yields what takes each result.
-
-    Raises UsageError before any work for a certificate or key that can't be used, and StoreError
-    for a manifest that can't be made or written, when the clips are recorded.
-    """
+def _manifests(store: Store, tally: Tally, c2pa: tuple[Path, Path] | None) -> Iterator[None]:
+    """Signs a manifest for each published MP4, once the run has ended and is told."""
     if c2pa is None:
-        yield lambda _result: None
+        yield
         return
     if find_spec("c2pa") is None:
         raise UsageError("c2pa is not installed.", todo="pip install 'redact[provenance]'")
     from redact.provenance.sidecar import manifest, signer  # an optional extra
 
-    outputs: dict[Path, None] = {}
+    folder = store.root / "provenance"
     with signer(*c2pa) as by:
-        yield lambda result: outputs.update({result.output: None} if result.output else {})
-        folder = store.root / "provenance"
-        for output in outputs:
-            if output.suffix == ".mp4" and output.exists():  # not withdrawn meanwhile
+        yield
+        for record in sorted(tally.records):
+            output = store.root / "clips" / f"{record}.mp4"
+            if output.exists():  # another container, or withdrawn meanwhile, if not
                 try:
                     made = manifest(output, by)
                     folder.mkdir(exist_ok=True)
-                    write_durably(folder / f"{output.stem}.c2pa", made)
+                    write_durably(folder / f"{record}.c2pa", made)
                 except OSError as error:
                     raise _unwritten(folder, error, _RECORDED) from error
 
