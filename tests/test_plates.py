@@ -109,6 +109,10 @@ class TestMerged:
         assert boxes.tolist() == [[70, 10, 90, 20], [10, 10, 50, 20]]
         assert scores.tolist() == pytest.approx([0.8 - ALONE, 0.55 - ALONE])
 
+    def test_what_is_too_small_for_the_others_may_be_seen_by_one_look(self):
+        _, scores = merged([self.ONE, self.FAR], tiny=25)
+        assert scores.tolist() == pytest.approx([0.8, 0.55 - ALONE])
+
     def test_a_single_look_is_taken_at_its_word(self):
         assert merged([self.ONE])[1].tolist() == pytest.approx([0.55])
 
