@@ -22,9 +22,6 @@ SIZES = (0.25, 0.5, 1.0)
 """Of the looks at one picture, as shares of the long side: the network knows plates of 10 to 260
 pixels in width; one that fills the picture is in the smallest look, a far one in the largest."""
 
-QUICK = (0.25, 0.5)
-"""Of a quick look, which costs a third of all of them."""
-
 AGAIN = (0.2, 0.4, 0.8)
 """Of the second look: none that the first has."""
 
@@ -84,7 +81,7 @@ class PlateDetector:
     def quick(self) -> PlateDetector:
         """The same network without the largest look, for frames between those that get all."""
         other = copy(self)
-        other._looks = _sides(self._long_side, QUICK)
+        other._looks = self._looks[:-1]
         return other
 
     def again(self) -> PlateDetector:
