@@ -89,7 +89,8 @@ def pictures(options: argparse.Namespace) -> dict[str, Any]:
             each for folder in countries.values() for each in _openalpr(options.openalpr / folder)
         ]
         groups["the same, shrunk to plates of 20 to 40 px"] = _mosaics(everywhere)
-    return {name: _figures(look(_detector(Plates().min_score), each)) for name, each in groups.items()}
+    finds = _detector(Plates().min_score)
+    return {name: _figures(look(finds, each)) for name, each in groups.items()}
 
 
 def _mosaics(pictures: list[tuple[Photo, Truth]]) -> Iterator[tuple[Photo, Truth]]:
@@ -183,7 +184,8 @@ def plain(options: argparse.Namespace) -> dict[str, Any]:
         large = [path for path in paths if not path.is_symlink() and path.stat().st_size > 100_000]
         groups["desktop pictures"] = [(_small(path), none) for path in large]
     groups["rendered, no plate"] = [(photo, none) for photo in _clutter(options)]
-    return {name: _figures(look(_detector(Plates().min_score), each)) for name, each in groups.items()}
+    finds = _detector(Plates().min_score)
+    return {name: _figures(look(finds, each)) for name, each in groups.items()}
 
 
 def _stills(data: Path) -> list[Photo]:
