@@ -59,7 +59,9 @@ class Verdict:
 
     @property
     def summary(self) -> str:
-        return f"{len(self.tracks)} faces and {len(self.spans)} names"
+        plates = sum(track.kind is Kind.PLATE for track in self.tracks)
+        faces = len(self.tracks) - plates
+        return f"{faces} faces, {plates} plates and {len(self.spans)} names"
 
     @property
     def reason(self) -> Reason:

@@ -14,6 +14,9 @@ from redact.detectors.faces import FaceDetector
 from redact.detectors.insightface_pack import InsightFacePack
 from redact.detectors.names import NameDetector
 from redact.detectors.on_gpu import placed
+from redact.detectors.plates import PlateDetector
+from redact.detectors.together import together
+from redact.errors import DetectorError
 from redact.plan import Model
 from redact.policy import Policy
 from redact.types import Kind
@@ -47,9 +50,7 @@ class Detectors:
         UsageError for one whose licence does not allow the policy's purpose.
         """
 
-        device, gpu = _resolve(device), None
-        if device == "cuda":
-            gpu = open_gpu()
+        device, gpu, said = _device(device)
 
         def opened(slot: str) -> Opened:
             return open_model(slot, purpose=policy.purpose, accept_licences=policy.accept_licences)
@@ -70,21 +71,25 @@ class Detectors:
         own = _faces(face, policy, policy.faces.long_side, device, threads)
         first, quick = _first_look(own, policy, device)
         again = own.at_size(policy.check.long_side)
+        plate = opened("plates") if policy.plates.find else None
+        plates = [] if plate is None else [_plates(plate, policy, device, threads)]
+        plates_again = [one.again() for one in plates]
         made = cls(
-            pictures=first,
-            pictures_quick=quick,
-            pictures_again=again,
-            pictures_again_quick=again.quick(),
+            pictures=together([first, *plates]),
+            pictures_quick=quick and together([quick, *(one.quick() for one in plates)]),
+            pictures_again=together([again, *plates_again]),
+            pictures_again_quick=together([again.quick(), *(one.quick() for one in plates_again)]),
             names=names,
             models=(
                 *_faces_records(first, face, policy),
+                *([] if plate is None else [_plates_record(plate, policy)]),
                 _record("voice-activity", voice, 0),
                 _record(speech.model.slot, speech, 0),
                 *([_record(second.model.slot, second, 0)] if second else []),
                 _record("names", text, 0),
             ),
         )
-        return made if gpu is None else made.moved_to(gpu)
+        return replace(made, on_cpu=said) if gpu is None else made.moved_to(gpu)
 
     def moved_to(self, gpu: Gpu) -> Detectors:
         """The same, for frames that are on the GPU; names are not a matter of frames."""
@@ -106,6 +111,19 @@ class Detectors:
 def open_gpu() -> Gpu:
     """The GPU that CUDA_VISIBLE_DEVICES puts first. Raises DetectorError where there is none."""
     return Gpu()
+
+
+def _device(asked: str) -> tuple[str, Gpu | None, tuple[str, ...]]:
+    """Where to run, the GPU that is there, and what the user should know of one that does not."""
+    device = _resolve(asked)
+    if device != "cuda":
+        return device, None, ()
+    try:
+        return device, open_gpu(), ()
+    except DetectorError as error:
+        if asked != "auto":
+            raise
+        return "cpu", None, (f"Done on the CPU: {error.what}",)
 
 
 def _second_slot(policy: Policy) -> str:
@@ -151,6 +169,21 @@ def _faces(
         threads=threads,
         device=device,
     )
+
+
+def _plates(model: Opened, policy: Policy, device: str, threads: int) -> PlateDetector:
+    return PlateDetector(
+        model.read(model.main),
+        label=model.name,
+        min_score=policy.plates.min_score,
+        long_side=policy.plates.long_side,
+        threads=threads,
+        device=device,
+    )
+
+
+def _plates_record(model: Opened, policy: Policy) -> Model:
+    return _record("plates", model, round(policy.plates.min_score * 1_000_000))
 
 
 def _first_look(

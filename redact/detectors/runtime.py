@@ -39,6 +39,9 @@ class Network:
     def __init__(self, model: bytes, *, name: str, threads: int = 0, device: str = "cpu") -> None:
         self.name = name
         asked = _provider(device)
+        if device == "cuda":
+            # From the packages of the extra `gpu`; what is missing shows below.
+            onnxruntime.preload_dlls(directory="")
         try:
             self.session: Any = onnxruntime.InferenceSession(
                 model, _options(threads), providers=[asked]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from itertools import pairwise
 
-from redact.tracking.chains import chained
+from redact.tracking.chains import believed, chained
 from redact.tracking.cuts import SceneCuts, Unlike
 from redact.tracking.fill import Scene, edges, filled
 from redact.types import Box, Detection, Track
@@ -38,6 +38,7 @@ def link(
 
     Inside its scene, each detection lies in its track's boxes from the look before it to the
     look after it, and the track goes on for TAIL_SECONDS beyond the look that found it no more.
+    Only of doubtful ones `believed` may make no track.
     The order of detections within a look does not matter. Tracks come in the order of time.
     """
     starts = [0, *sorted({cut for cut in cuts if 0 < cut < frames}), frames]
@@ -47,5 +48,6 @@ def link(
         looked = sorted(index for index in looks if first <= index < end)
         sure = looked if thorough is None else [one for one in looked if one in trusted]
         scene = Scene(first, end, looked, rate, picture, sure)
-        tracks += [filled(chain, scene) for chain in chained(looks, scene)]
+        chains = [chain for chain in chained(looks, scene) if believed(chain, scene)]
+        tracks += [filled(chain, scene) for chain in chains]
     return sorted(tracks, key=lambda track: (track.first, edges(track.boxes[0]), track.score))
