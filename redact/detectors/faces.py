@@ -79,7 +79,7 @@ class FaceDetector:
         device: str = "cpu",
     ) -> None:
         self.name = f"{label}@{sha256(model).hexdigest()[:16]}"
-        self._min_score, self._cut_off = min_score, CUT_OFF
+        self._min_score = min_score
         self._looks = _looks(long_side)
         self._remembering: Remembering | None = None
         self._network = Network(
@@ -87,13 +87,8 @@ class FaceDetector:
         )
 
     def at_size(self, long_side: int) -> FaceDetector:
-        """
-        The same network, with looks of another size, to look again with.
-
-        What was covered reaches the picture's edges too: there, nothing may score less any more.
-        """
+        """The same network, with looks of another size."""
         other = copy(self)
-        other._cut_off = 0.0
         other._looks = _looks(long_side)
         return other
 
@@ -155,7 +150,7 @@ class FaceDetector:
         faces = []
         for heat, sizes, offsets in zip(*outputs[:3], strict=True):
             least = self._min_score + look.caution
-            boxes, scores = decode(heat[0], sizes, offsets, max(least - self._cut_off, 0.01))
+            boxes, scores = decode(heat[0], sizes, offsets, max(least - CUT_OFF, 0.01))
             boxes = turn_back(boxes, look.turns, *batch.shape[2:]) - np.float32(look.border)
             boxes /= np.float32(scale)
             sure = (scores >= least) | cut_off(boxes, *size)
