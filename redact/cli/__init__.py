@@ -39,11 +39,14 @@ def of_error(error: RedactError) -> dict[str, Any]:
 json_option = click.option("--json", "as_json", is_flag=True, help="Results as JSON on stdout.")
 
 MODULES = {
+    "bench": "bench",
     **dict.fromkeys(("run", "plan", "apply"), "clips"),
     "admit": "admit",
     "check": "check",
-    "ledger": "withdraw",  # which adds its command to those in ledger.py
+    "evaluate": "evaluate",
+    "ledger": "export",  # which, like withdraw.py, adds its command to those in ledger.py
     **dict.fromkeys(("models", "doctor"), "models"),
+    **dict.fromkeys(("review", "account"), "review"),
 }
 """The module of each command, imported when it is asked for: who audits a ledger has no models."""
 

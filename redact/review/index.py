@@ -1,0 +1,286 @@
+"""
+The read index: one row for each clip, made from the log's entries and never believed over them.
+
+It lies in the user's cache, holds nothing that the public entries do not say, and is made again
+whenever it does not continue into the log that is there.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from redact.review.columns import COLUMNS, NEVER, NONE, Columns
+from redact.review.words import KINDS, METHODS
+
+LAYOUT = "1"
+"""Of the tables below; another one means: make it again."""
+BATCH = 2000
+STATES = ("published", "held", "withdrawn")
+REVIEWS = (
+    "not_yet",
+    "face_seen",
+    "plate_seen",
+    "name_heard",
+    "broken",
+    "too_much_removed",
+    "clean",
+)
+"""What a reviewer can say of a clip, the gravest first; of several answers the first counts."""
+KIND_BITS = {kind: 1 << place for place, kind in enumerate(KINDS)}
+METHOD_BITS = {method: 1 << place for place, method in enumerate(METHODS)}
+SHOWN = ("rec", "seq", "output", "sum", *COLUMNS)
+LISTS = ("policy", "models", "media", "domain", "licence", "reason")
+"""The columns that hold codes of words."""
+
+TABLES = """
+CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE words (code INTEGER PRIMARY KEY, list TEXT, word TEXT, UNIQUE (list, word));
+CREATE TABLE clips (
+    key INTEGER PRIMARY KEY, rec TEXT UNIQUE, seq INTEGER, output TEXT, sum TEXT, {columns}
+);
+CREATE INDEX by_output ON clips (output) WHERE output IS NOT NULL;
+CREATE TABLE others (seq INTEGER PRIMARY KEY, kind TEXT, about TEXT, value TEXT);
+CREATE INDEX by_about ON others (kind, about, seq);
+"""
+
+
+class Index:
+    """Fed from the log, in order. One thread feeds; any number read."""
+
+    def __init__(self, path: Path | None, log: str) -> None:
+        """`log` names the log and its key; an index of another log at `path` is made again."""
+        self._mutex = threading.RLock()
+        self._db = _open(path, log)
+        self.columns = Columns()
+        self._codes: dict[tuple[str, str], int] = {}
+        self._words: dict[int, str] = {0: ""}
+        for code, name, word in self._db.execute("SELECT code, list, word FROM words"):
+            self._remember(code, name, word)
+        rows = self._db.execute(f"SELECT key, {', '.join(COLUMNS)} FROM clips")
+        while batch := rows.fetchmany(50_000):
+            self.columns.put(_numbers(batch))
+        self.next = self._next()
+
+    def close(self) -> None:
+        self._db.close()
+
+    def feed(self, rows: Iterable[tuple[int, bytes]]) -> Iterator[int]:
+        """Take in entries, (seq, bytes) from `next` on; yields how many after each batch."""
+        batch: list[dict[str, Any]] = []
+        try:
+            for seq, data in rows:
+                if seq != self.next + len(batch):
+                    raise ValueError(f"entry {self.next + len(batch)} is missing")
+                batch.append(json.loads(bytes(data)))
+                if len(batch) == BATCH:
+                    self._take(batch)
+                    batch = []
+                    yield self.next
+        finally:
+            self._take(batch)  # what comes before an entry that can't be read is shown
+        yield self.next
+
+    def _take(self, batch: list[dict[str, Any]]) -> None:
+        with self._mutex:
+            self._db.execute("BEGIN")
+            try:
+                changed = {key for value in batch for key in self._one(value)}
+                self._set("next", str(self.next + len(batch)))
+                self._db.execute("COMMIT")
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self.next += len(batch)
+            self.columns.put(
+                _numbers(self._rows("key", sorted(changed), f"key, {', '.join(COLUMNS)}"))
+            )
+
+    def _one(self, value: dict[str, Any]) -> Iterator[int]:
+        """Take in one entry; yields the keys of the clips that it says something of."""
+        match value["kind"]:
+            case "published" | "held":
+                yield self._put_clip(value)
+                return
+            case "withdrawn":
+                self._change(value["rec"], "gone", value["seq"])
+                yield from self._change(value["rec"], "state", STATES.index("withdrawn"))
+            case "verdict" if "rec" in value:
+                answer = min(REVIEWS.index(answer) for answer in value["answers"])
+                yield from self._change(value["rec"], "review", answer)
+        about = value.get("lot") or value.get("case") or value.get("rec", "")
+        row = (value["seq"], value["kind"], about, json.dumps(value))
+        self._db.execute("INSERT INTO others VALUES (?, ?, ?, ?)", row)
+
+    def _change(self, rec: str, column: str, value: int) -> list[int]:
+        query = f"UPDATE clips SET {column} = ? WHERE rec = ? RETURNING key"
+        return [int(key) for (key,) in self._db.execute(query, (value, rec)).fetchall()]
+
+    def _put_clip(self, value: dict[str, Any]) -> int:
+        row = {
+            "rec": value["rec"],
+            "seq": value["seq"],
+            "output": value["out"]["sha256"] if "out" in value else None,
+            "sum": json.dumps(value.get("sum", [])),
+            **self._columns_of(value),
+        }
+        marks = ", ".join("?" * len(row))
+        changed = [name for name in row if name not in ("rec", "first", "gone", "review")]
+        update = ", ".join(f"{name} = excluded.{name}" for name in changed)
+        update += ", first = min(first, excluded.first)"
+        cursor = self._db.execute(
+            f"INSERT INTO clips (key, {', '.join(row)}) "
+            f"VALUES ((SELECT coalesce(max(key) + 1, 0) FROM clips), {marks}) "
+            f"ON CONFLICT (rec) DO UPDATE SET {update} RETURNING key",
+            tuple(row.values()),
+        )
+        return int(cursor.fetchone()[0])
+
+    def _columns_of(self, value: dict[str, Any]) -> dict[str, int]:
+        lines, out = value.get("sum", []), value.get("out", {})
+        counts = {"face": 0, "plate": 0, "spoken_name": 0, "": 0}
+        for line in lines:
+            counts[line["k"] if line["k"] in counts else ""] += line["count"]
+        policy = value["pol"]
+        return {
+            "t": value["t_utc_us"],
+            "dur_us": out.get("dur_us", 0),
+            "bytes": out.get("bytes", 0),
+            "policy": self._code("policy", f"{policy['id']} {policy['sha256'][:12]}"),
+            "models": self._code("models", _models(value)),
+            "media": self._code("media", out.get("media", "")),
+            "domain": self._code("domain", value.get("src", {}).get("domain", "")),
+            "licence": self._code("licence", value.get("rights", {}).get("licence_media", "")),
+            "reason": self._code("reason", value.get("reason", "")),
+            "score": min((line.get("score_ppm_min", NONE) for line in lines), default=NONE),
+            "kinds": sum({KIND_BITS.get(line["k"], 0) for line in lines}),
+            "methods": sum({METHOD_BITS.get(line["method"], 0) for line in lines}),
+            "state": STATES.index(value["kind"]),
+            "first": value["seq"] if value["kind"] == "published" else NEVER,
+            "gone": NEVER,
+            "review": 0,
+            "faces": counts["face"],
+            "plates": counts["plate"],
+            "names": counts["spoken_name"],
+            "others": counts[""],
+        }
+
+    def _code(self, name: str, word: str) -> int:
+        """The number that stands for a word of a list; 0 for none."""
+        if not word:
+            return 0
+        if (name, word) not in self._codes:
+            cursor = self._db.execute("INSERT INTO words (list, word) VALUES (?, ?)", (name, word))
+            self._remember(int(cursor.lastrowid or 0), name, word)
+        return self._codes[name, word]
+
+    def _remember(self, code: int, name: str, word: str) -> None:
+        self._codes[name, word], self._words[code] = code, word
+
+    def code(self, name: str, word: str) -> int:
+        """The code of a word that a reader gave; -1, which no clip has, for one never met."""
+        return self._codes.get((name, word), -1)
+
+    def word(self, code: int) -> str:
+        return self._words[code]
+
+    def words(self, name: str) -> dict[int, str]:
+        """Every word of a list, in order, by its code."""
+        found = [(word, code) for (of, word), code in list(self._codes.items()) if of == name]
+        return {code: word for word, code in sorted(found)}
+
+    def clips(self, keys: list[int]) -> list[dict[str, Any]]:
+        """The rows of these keys, in this order, with words for codes."""
+        rows = {row[0]: row for row in self._rows("key", keys, ", ".join(("key", *SHOWN)))}
+        return [self._shown(rows[key]) for key in keys if key in rows]
+
+    def clip(self, column: str, value: str) -> dict[str, Any] | None:
+        """The clip of this `rec` or `output` (sha256), if there is one."""
+        rows = self._rows(column, [value], ", ".join(("key", *SHOWN)))
+        return self._shown(rows[0]) if rows else None
+
+    def _shown(self, row: tuple[Any, ...]) -> dict[str, Any]:
+        value = dict(zip(("key", *SHOWN), row, strict=True))
+        value |= {name: self._words[value[name]] for name in LISTS}
+        value |= {"state": STATES[value["state"]], "review": REVIEWS[value["review"]]}
+        value["score"] = None if value["score"] == NONE else value["score"]
+        return value | {"sum": json.loads(value["sum"])}
+
+    def others(
+        self, kind: str, *, about: str | None = None, before: int | None = None, limit: int = 10_000
+    ) -> list[dict[str, Any]]:
+        """The entries of a kind that are no clips, newest first."""
+        query = "SELECT value FROM others WHERE kind = ? AND seq < ?"
+        values: list[Any] = [kind, before if before is not None else 1 << 62]
+        if about is not None:
+            query, values = f"{query} AND about = ?", [*values, about]
+        with self._mutex:
+            rows = self._db.execute(f"{query} ORDER BY seq DESC LIMIT {limit:d}", values).fetchall()
+        return [json.loads(row[0]) for row in rows]
+
+    def standing_at(self, size: int, stratum: str = "all") -> list[str]:
+        """The records that stood published among the first `size` entries, in order of names."""
+        columns = self.columns
+        mask = (columns["first"] < size) & (columns["gone"] >= size)
+        if stratum != "all":
+            mask &= (columns["kinds"] != 0) == (stratum == "something_found")
+        with self._mutex:
+            rows = self._db.execute("SELECT key, rec FROM clips ORDER BY rec").fetchall()
+        return [rec for key, rec in rows if key < len(mask) and mask[key]]
+
+    def _rows(self, column: str, values: list[Any], what: str) -> list[tuple[Any, ...]]:
+        """Rows of clips in which a column has one of these values."""
+        found: list[tuple[Any, ...]] = []
+        for start in range(0, len(values), 500):
+            part = values[start : start + 500]
+            query = f"SELECT {what} FROM clips WHERE {column} IN ({', '.join('?' * len(part))})"
+            with self._mutex:
+                found += self._db.execute(query, part).fetchall()
+        return found
+
+    def _next(self) -> int:
+        row = self._db.execute("SELECT value FROM meta WHERE name = 'next'").fetchone()
+        return int(row[0]) if row else 0
+
+    def _set(self, name: str, value: str) -> None:
+        self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
+
+
+def _open(path: Path | None, log: str) -> sqlite3.Connection:
+    """The database of this log's index; what is there of another log or layout is dropped."""
+    mark = f"{LAYOUT} {log}"
+    if path is not None and path.exists() and _mark(path) != mark:
+        path.unlink()
+    db = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False)
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute("PRAGMA synchronous = OFF")  # it can be made again
+    if not db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'meta'").fetchone():
+        columns = ", ".join(f"{name} INTEGER" for name in COLUMNS)
+        db.executescript(f"BEGIN; {TABLES.format(columns=columns)}")
+        db.execute("INSERT INTO meta VALUES ('mark', ?)", (mark,))
+        db.execute("COMMIT")
+    return db
+
+
+def _mark(path: Path) -> str:
+    """What an index says that it is of; nothing if it can't be read."""
+    try:
+        with closing(sqlite3.connect(path)) as db:
+            return str(db.execute("SELECT value FROM meta WHERE name = 'mark'").fetchone()[0])
+    except (sqlite3.Error, TypeError):
+        return ""
+
+
+def _numbers(rows: Iterable[tuple[int, ...]]) -> Iterator[tuple[int, tuple[int, ...]]]:
+    return ((row[0], tuple(row[1:])) for row in rows)
+
+
+def _models(value: dict[str, Any]) -> str:
+    """The models of a clip as one word: "centerface@09189deaaf86 whisper@..."."""
+    models = value["eng"].get("models", [])
+    return " ".join(sorted({f"{model['name']}@{model['sha256'][:12]}" for model in models}))
