@@ -223,7 +223,12 @@ def _look_again(
     policy: Policy,
 ) -> tuple[Track, ...]:
     again = Schedule(looks_per_second=policy.check.looks_per_second, phase=0.5)
-    looker = Looker(detectors.pictures_again, again, ignore=Covered(regions).hides)
+    looker = Looker(
+        detectors.pictures_again,
+        again,
+        ignore=Covered(regions).hides,
+        quick=detectors.pictures_again_quick,
+    )
     for frame in covered.frames():
         looker.take(frame)
     return looker.seen(rate=fps).tracks

@@ -21,9 +21,9 @@ from redact.detectors.upright import upright
 from redact.detectors.voice import joined, outside
 from redact.errors import Reason, ResidualError
 from redact.listen import listen, span_of, to_remove
-from redact.look import Looker, Schedule, ahead, look_at_picture
+from redact.look import Looker, Schedule, Seen, ahead, look_at_picture
 from redact.media.coded import coded
-from redact.media.decode import Sound, sound
+from redact.media.decode import Sound, frames, sound
 from redact.media.probe import Clip, PictureStream, SoundStream, probe
 from redact.plan import Cut, Plan, Region
 from redact.policy import Policy
@@ -59,7 +59,9 @@ class Verdict:
 
     @property
     def summary(self) -> str:
-        return f"{len(self.tracks)} faces and {len(self.spans)} names"
+        plates = sum(track.kind is Kind.PLATE for track in self.tracks)
+        faces = len(self.tracks) - plates
+        return f"{faces} faces, {plates} plates and {len(self.spans)} names"
 
     @property
     def reason(self) -> Reason:
@@ -100,9 +102,13 @@ def check(
     policy: Policy,
     stages: Stages,
     progress: Callable[[float], None],
+    again: Seen | None = None,
 ) -> Verdict:
     """
     Look again, at the output of a plan; `expected` is None where the picture was copied.
+
+    `again` is what a `second_look` found in the source. It stands for one at the output if that
+    holds the same picture bit for bit, of which this makes sure.
 
     Raises ResidualError for what removing once more would not mend: something of the container
     that came through, or an output that is not the source less what the plan removes.
@@ -115,7 +121,10 @@ def check(
     _same_copies(source, clip, plan, picture=expected is None)
     tracks: tuple[Track, ...] = ()
     scanned = 0
-    if clip.picture is not None:
+    if clip.picture is not None and again is not None and _is_copy(source, expected):
+        _first_alike(source, clip)
+        tracks, scanned = again.tracks, again.frames_scanned
+    elif clip.picture is not None:
         tracks, scanned = _look_again(clip, plan, expected, detectors, policy, stages, progress)
     spans, listened = _listen_again(source, clip, plan, detectors.names, policy)
     return Verdict(tracks=tracks, spans=spans, frames_scanned=scanned, sound_us_scanned=listened)
@@ -152,6 +161,35 @@ def _same_copies(source: Clip, output: Clip, plan: Plan, *, picture: bool) -> No
             raise _changed(f"track {before.index} was to be copied, and is not the same")
 
 
+def second_look(
+    clip: Clip, detectors: Detectors, policy: Policy, regions: Sequence[Region] = ()
+) -> Looker:
+    """What looks again at a clip's frames, less what the regions cover: with other settings."""
+    assert clip.picture is not None
+    schedule = Schedule(looks_per_second=policy.check.looks_per_second, phase=0.5)
+    rotation, quick = clip.picture.rotation, detectors.pictures_again_quick
+    return Looker(
+        upright(detectors.pictures_again, rotation),
+        schedule,
+        ignore=Covered(regions).hides,
+        quick=quick and upright(quick, rotation),
+    )
+
+
+def _is_copy(source: Clip, expected: Expected | None) -> bool:
+    """Whether `_same_copies` has compared the packets of the picture: then they are the same."""
+    assert source.picture is not None
+    return expected is None and source.media == "video" and not source.picture.hidden
+
+
+def _first_alike(source: Clip, output: Clip) -> None:
+    """The same packets also decode to the same picture: the codec's settings came along."""
+    before, after = next(frames(source)), next(frames(output))
+    pairs = zip(before.planes, after.planes, strict=True)
+    if not all(np.array_equal(one, other) for one, other in pairs):
+        raise _changed("the first frame of the copy does not decode to the source's")
+
+
 def _look_again(
     clip: Clip,
     plan: Plan,
@@ -162,10 +200,7 @@ def _look_again(
     progress: Callable[[float], None],
 ) -> tuple[tuple[Track, ...], int]:
     assert clip.picture is not None
-    covered = Covered(plan.regions)
-    schedule = Schedule(looks_per_second=policy.check.looks_per_second, phase=0.5)
-    detector = upright(detectors.pictures_again, clip.picture.rotation)
-    looker = Looker(detector, schedule, ignore=covered.hides)
+    looker = second_look(clip, detectors, policy, plan.regions)
     for frame in ahead(stages.frames(clip)):
         if expected is not None:
             _compare(frame, expected)
@@ -179,9 +214,9 @@ def _look_again(
 
 def _compare(frame: Frame, expected: Expected) -> None:
     time = frame.pts * frame.time_base
-    if frame.index >= len(expected.times):
-        raise _changed(f"more than {len(expected.times)} frames")
-    if abs(time - expected.times[frame.index]) > TIME_TOLERANCE:
+    if frame.index >= len(expected.pts):
+        raise _changed(f"more than {len(expected.pts)} frames")
+    if abs(time - expected.pts[frame.index] * expected.time_base) > TIME_TOLERANCE:
         raise _changed(f"frame {frame.index} at {float(time):.4f} s")
     wanted = expected.thumbnails.get(frame.index)
     if wanted is not None:

@@ -22,6 +22,12 @@ Progress = Callable[[float], None]
 MOST_UNSEEN = 11
 """At most so many frames in a row go without a look, however many there are in a second."""
 
+STILL_SECONDS = Fraction(1, 2)
+"""Where nothing moves, looks are no farther apart than this either."""
+
+THOROUGH_SECONDS = Fraction(2, 5)
+"""So long after a thorough look the next one is due; those between are quick."""
+
 BATCH = 4
 """Frames that the detector sees in one call."""
 
@@ -33,6 +39,8 @@ class Seen:
     tracks: tuple[Track, ...]
     frames: int
     frames_scanned: int
+    again: Seen | None = None
+    """What a second look at the same frames found, if the first found nothing in any."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +48,8 @@ class Schedule:
     """
     Which frames a detector looks at: the first and last of each scene, and at this pace.
 
-    Besides, any frame that shows something else than the last one looked at, and one of twelve.
+    Besides, any frame that shows something else than the last one looked at. Where nothing has
+    moved since then, one of twelve frames and two a second are enough.
     """
 
     looks_per_second: float
@@ -55,21 +64,32 @@ def look_at_picture(
     progress: Progress,
     *,
     quick: PictureDetector | None = None,
+    again: Looker | None = None,
     source: Callable[[Clip], Iterator[Frame]] = frames,
 ) -> Seen:
     """
     All that is found in a clip's picture, as tracks through its frames; `quick` as for a Looker.
 
-    `source` decodes the clip. Raises InputError where the picture does not decode, DetectorError
-    where the detector could not look.
+    `again` takes the frames too, for as long as nothing is found: where nothing is, the picture is
+    copied as it is, and a second look at these frames is one at the copy's. `source` decodes the
+    clip.
+
+    Raises InputError where the picture does not decode, DetectorError where the detector could
+    not look.
     """
     assert clip.picture is not None
     looker = Looker(detector, schedule, quick=quick)
     expected = max(clip.picture.frames, 1)
     for frame in ahead(source(clip)):
         looker.take(frame)
+        if again is not None and not looker.found:
+            again.take(frame)
         progress(min(frame.index / expected, 1.0))
-    return looker.seen(rate=float(clip.picture.rate or 25))
+    rate = float(clip.picture.rate or 25)
+    seen = looker.seen(rate=rate)
+    if again is None or looker.found:
+        return seen
+    return replace(seen, again=again.seen(rate=rate))
 
 
 class Looker:
@@ -86,9 +106,9 @@ class Looker:
         """
         `ignore` says of a frame's index and a box whether that is known already.
 
-        `quick` takes every second look in the place of `detector`, but none at the first or last
-        frame of a scene. A track goes on past a look that lost it for longer than to the next
-        look of `detector`.
+        `quick` takes looks in the place of `detector` until THOROUGH_SECONDS after its last one,
+        every second look at least, and none at the first or last frame of a scene. It can't say of
+        what it never found that it is gone.
         """
         self._detectors = (detector, quick or detector)
         self._schedule, self._ignore = schedule, ignore
@@ -99,8 +119,12 @@ class Looker:
         self._cuts: list[int] = []
         self._waiting: tuple[list[Frame], list[Frame]] = ([], [])  # for each detector
         self._thorough = -1  # the index of the frame that `detector` was shown last
-        self._alternates, self._quick_next = quick is not None, False
-        self._next = Fraction(0)
+        self._alternates, self._quick_last = quick is not None, True
+        self._thorough_looks: list[int] = []
+        self._thorough_again = Fraction(0)  # when a thorough look is due
+        self._next = self._latest = Fraction(0)
+        self.found = False
+        """Whether anything was found up to here, in the frames that a detector was shown."""
         self._last: Frame | None = None
 
     def take(self, frame: Frame) -> None:
@@ -111,7 +135,7 @@ class Looker:
         elif self._last is None or self._unlike(frame):
             self._look(frame)
         elif self._due(frame):
-            self._look(frame, quick=self._quick_next)
+            self._look(frame, quick=self._is_quick(frame))
         self._last = frame
 
     def seen(self, *, rate: float) -> Seen:
@@ -129,24 +153,33 @@ class Looker:
             width=last.width,
             height=last.height,
             cuts=self._cuts,
+            thorough=self._thorough_looks,
         )
         return Seen(tracks=tuple(tracks), frames=last.index + 1, frames_scanned=len(self._looks))
 
     def _due(self, frame: Frame) -> bool:
-        late = frame.index - self._looked > MOST_UNSEEN
-        return late or frame.pts * frame.time_base >= self._next
+        time = frame.pts * frame.time_base
+        if frame.index - self._looked > MOST_UNSEEN or time >= self._latest:
+            return True
+        return time >= self._next and not self._unlike.still(frame)
+
+    def _is_quick(self, frame: Frame) -> bool:
+        soon = frame.pts * frame.time_base < self._thorough_again
+        return self._alternates and (soon or not self._quick_last)
 
     def _look(self, frame: Frame, *, quick: bool = False) -> None:
         time = frame.pts * frame.time_base
         self._next = (time * self._pace).__floor__() / self._pace
         self._next += (1 + Fraction(self._schedule.phase).limit_denominator(1000)) / self._pace
-        self._quick_next = self._alternates and not quick
+        self._latest, self._quick_last = time + STILL_SECONDS, quick
         self._unlike.looked(frame)
         self._looked = frame.index
         if frame.index == self._thorough:
             return
         if not quick:
             self._thorough = frame.index
+            self._thorough_looks.append(frame.index)
+            self._thorough_again = time + THOROUGH_SECONDS
         self._waiting[quick].append(frame)
         if len(self._waiting[quick]) == BATCH:
             self._flush(quick=quick)
@@ -157,9 +190,9 @@ class Looker:
             return
         found = _detect(self._detectors[quick], waiting)
         for frame, detections in zip(waiting, found, strict=True):
-            self._looks.setdefault(frame.index, []).extend(
-                one for one in detections if not self._ignore(frame.index, one.box)
-            )
+            new = [one for one in detections if not self._ignore(frame.index, one.box)]
+            self._looks.setdefault(frame.index, []).extend(new)
+            self.found |= bool(new)
         waiting.clear()
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
-from redact.check import Verdict, check, inspect
+from redact.check import Verdict, check, inspect, second_look
 from redact.cuda.driver import GpuLostError, GpuMemoryError
 from redact.detectors.opened import Detectors
 from redact.detectors.upright import upright
@@ -69,7 +69,7 @@ class Pipeline:
 
     def plan(self, clip: Clip, progress: Progress) -> Plan:
         """What has to go from the clip. Reads only."""
-        return self._or_on_cpu(lambda one, stages: one._plan(clip, stages, progress))
+        return self._or_on_cpu(lambda one, stages: one._plan(clip, stages, progress)[0])
 
     def _or_on_cpu(self, work: Callable[[Pipeline, Stages], T]) -> T:
         """
@@ -96,7 +96,8 @@ class Pipeline:
             stages.say(note)
         return stages
 
-    def _plan(self, clip: Clip, stages: Stages, progress: Progress) -> Plan:
+    def _plan(self, clip: Clip, stages: Stages, progress: Progress) -> tuple[Plan, Seen | None]:
+        """The plan; and what a second look found, at the frames of a picture that shows nothing."""
         policy = self.policy
         seen = Seen(tracks=(), frames=0, frames_scanned=0)
         if clip.picture is not None:
@@ -110,10 +111,11 @@ class Pipeline:
                 schedule,
                 _part(progress, 0.0, share),
                 quick=quick and upright(quick, clip.picture.rotation),
+                again=second_look(clip, self.detectors, policy),
                 source=stages.frames,
             )
         heard = listen(clip, self.detectors.names, policy, _part(progress, 0.7, 1.0))
-        return Plan(
+        plan = Plan(
             source=clip.sha256,
             policy=policy.sha256,
             engine=ENGINE,
@@ -125,6 +127,7 @@ class Pipeline:
             cuts=self._cuts(heard.spans),
             strip={str(kind): count for kind, count in sorted(clip.found.items())},
         )
+        return plan, seen.again
 
     def make(
         self, clip: Clip, target: Path, plan: Plan | None, trust: bool, progress: Progress
@@ -152,9 +155,9 @@ class Pipeline:
     ) -> Made:
         try:
             if plan is None:
-                looked = self._plan(clip, stages, _part(progress, 0.0, 0.5))
+                looked, again = self._plan(clip, stages, _part(progress, 0.0, 0.5))
                 rest = _part(progress, 0.5, 1.0)
-                made = self._until_clean(clip, target, looked, stages, rest)
+                made = self._until_clean(clip, target, looked, again, stages, rest)
             else:
                 made = self._as_planned(clip, target, plan, trust, stages, progress)
             _check_unchanged(clip)
@@ -192,10 +195,16 @@ class Pipeline:
         return Made(clip=clip, plan=plan, rounds=1, verdict=verdict)
 
     def _until_clean(
-        self, clip: Clip, target: Path, plan: Plan, stages: Stages, progress: Progress
+        self,
+        clip: Clip,
+        target: Path,
+        plan: Plan,
+        again: Seen | None,
+        stages: Stages,
+        progress: Progress,
     ) -> Made:
         for round_ in range(1, self.policy.check.rounds + 2):
-            verdict = self._once(clip, target, plan, stages, progress)
+            verdict = self._once(clip, target, plan, stages, progress, again)
             if verdict.clean:
                 return Made(clip=clip, plan=plan, rounds=round_, verdict=verdict)
             plan = replace(
@@ -211,7 +220,13 @@ class Pipeline:
         )
 
     def _once(
-        self, clip: Clip, target: Path, plan: Plan, stages: Stages, progress: Progress
+        self,
+        clip: Clip,
+        target: Path,
+        plan: Plan,
+        stages: Stages,
+        progress: Progress,
+        again: Seen | None = None,
     ) -> Verdict:
         """Render the plan, and look at what came out."""
         cover = Cover(plan, self.policy)
@@ -227,9 +242,9 @@ class Pipeline:
             progress=_part(progress, 0.0, 0.6),
             shown=lambda clip: stages.covered(clip, cover.on_gpu, cover.change),
         )
-        expected = cover.expected if cover.expected.times else None
+        expected = cover.expected if cover.expected.pts else None
         rest = _part(progress, 0.6, 1.0)
-        return check(target, clip, plan, expected, self.detectors, self.policy, stages, rest)
+        return check(target, clip, plan, expected, self.detectors, self.policy, stages, rest, again)
 
     def _cuts(self, spans: tuple[Span, ...]) -> tuple[Cut, ...]:
         return tuple(

@@ -58,8 +58,24 @@ class Faces(_Checked):
     """A folder with a model pack of InsightFace, to use instead of the default model. For research
     only: `purpose` and `accept_licences` have to say so."""
     looks_per_second: float = _between(10.0, 0.5, 1000)
-    """Frames between looks are filled from both sides. Every second look is a quick one: smaller,
-    and upright only."""
+    """Frames between looks are filled from both sides. Most looks are quick ones, smaller and
+    upright only; one in 0.4 seconds is thorough. Where nothing moves there are fewer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plates(_Checked):
+    find: bool = True
+    """False: licence plates are not looked for, and every entry says so (`scope`)."""
+    method: PictureMethod = "fill"
+    """`fill` keeps nothing of the plate; `pixelate` and `blur` keep `cells` x `cells` averages."""
+    cells: int = _between(1, 1, 64)
+    """One: whoever knows a plate's font and place can tell numbers apart by a few averages."""
+    margin: float = _between(0.15, 0, 3)
+    """Each side of a box moves out by this share of its length before it is covered."""
+    min_score: float = _between(0.45, 0.01, 0.99)
+    """Detections below this are dropped."""
+    long_side: int = _between(1280, 160, 8192)
+    """Of the largest look at a picture; two smaller ones see what is large."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +142,7 @@ class Policy(_Checked):
     accept_licences: tuple[str, ...] = ()
     """SPDX or LicenseRef ids of model licences that were read and accepted."""
     faces: Faces = field(default_factory=Faces)
+    plates: Plates = field(default_factory=Plates)
     names: Names = field(default_factory=Names)
     check: Check = field(default_factory=Check)
     limits: Limits = field(default_factory=Limits)
@@ -157,9 +174,9 @@ class Policy(_Checked):
         policy: Policy = _build(cls, values, where=str(path))
         return policy
 
-    def covering(self, kind: Kind) -> Faces:
+    def covering(self, kind: Kind) -> Faces | Plates:
         """How things of this kind are covered in the picture."""
-        return {Kind.FACE: self.faces, Kind.PLATE: self.faces}[kind]
+        return self.plates if kind is Kind.PLATE else self.faces
 
     @property
     def sha256(self) -> str:

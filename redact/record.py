@@ -15,10 +15,6 @@ from redact.plan import Cut, Plan, Region
 from redact.policy import Also, Policy
 from redact.types import Kind
 
-_NOT_ALWAYS = {Kind.PLATE, *map(Kind, get_args(Also))}
-SCOPE = frozenset({str(kind) for kind in Kind if kind not in _NOT_ALWAYS})
-"""What every run looks for. There is no detector for plates yet, and entries say so."""
-
 _MEDIA = {
     "mp4": "video/mp4",
     "mov": "video/quicktime",
@@ -36,6 +32,14 @@ _MEDIA = {
     "png": "image/png",
     "webp": "image/webp",
 }
+
+
+def scope_of(policy: Policy) -> frozenset[str]:
+    """What a run looks for: every kind, but those that its policy turns off."""
+    off = {str(kind) for kind in get_args(Also)} - set(policy.names.also)
+    if not policy.plates.find:
+        off.add(str(Kind.PLATE))
+    return frozenset(str(kind) for kind in Kind) - off
 
 
 def work_of(source: str | None, policy: Policy, plan: Plan | None) -> ledger.Clip:
@@ -71,7 +75,7 @@ def published_facts(made: Made, policy: Policy, listing: ledger.Listing | None) 
             speech_us=looked.speech_us,
             passes=1,
         ),
-        scope=SCOPE.union(policy.names.also),
+        scope=scope_of(policy),
         removed=tuple(_removals(clip, plan)),
         check=ledger.Check(
             rounds=made.rounds,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -33,7 +34,8 @@ SHRINK = 8
 class Expected:
     """What the output has to show: every frame's time, and some frames as small grey pictures."""
 
-    times: list[Fraction] = field(default_factory=list)
+    pts: array[int] = field(default_factory=lambda: array("q"))  # 8 bytes a frame
+    time_base: Fraction = Fraction(1)
     thumbnails: dict[int, NDArray[np.float32]] = field(default_factory=dict)
 
 
@@ -88,7 +90,8 @@ class Cover:
 
     def remember(self, frame: Frame) -> bool:
         """Note a covered frame's time, and of some what they look like; says whether it changed."""
-        self.expected.times.append(frame.pts * frame.time_base)
+        self.expected.pts.append(frame.pts)
+        self.expected.time_base = frame.time_base
         if frame.index % self._every == 0:
             self.expected.thumbnails[frame.index] = thumbnail(frame)
         return frame.index in self._by_frame

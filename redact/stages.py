@@ -26,6 +26,36 @@ T = TypeVar("T")
 ENCODES_ON_CPU = "The covered picture is encoded on the CPU."
 
 
+class Kept:
+    """The frames of one clip's first pass, left on the GPU for the second as long as they fit."""
+
+    def __init__(self, most: int) -> None:
+        """`most`: bytes of device memory that they may take. More, and none is kept."""
+        self._left = most
+        self._frames: list[FrameOnGpu] | None = []
+
+    def watch(self, source: Iterator[Frame]) -> Iterator[Frame]:
+        """The same frames, kept as they come by."""
+        for frame in source:
+            self._keep(frame)
+            yield frame
+
+    def _keep(self, frame: Frame) -> None:
+        if self._frames is None:
+            return
+        if isinstance(frame, FrameOnGpu):
+            self._left -= sum(plane.pitch * plane.height for plane in frame.surface.planes[:2])
+        if self._left < 0 or not isinstance(frame, FrameOnGpu):
+            self._frames = None  # they are decoded again
+            return
+        self._frames.append(frame)
+
+    def take(self) -> list[FrameOnGpu] | None:
+        """All frames of the clip, once; None where they did not fit or were not on the GPU."""
+        frames, self._frames = self._frames, None
+        return frames
+
+
 @dataclass(slots=True)
 class Stages:
     """The stages of one clip: on `gpu`, or on the CPU without one."""

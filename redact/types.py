@@ -138,6 +138,8 @@ class Detection:
     box: Box
     score: float
     detector: str  # "centerface@09189deaaf8646c5": the model and the start of its sha256
+    doubtful: bool = False
+    """In a moving picture it counts if it is found twice within five looks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -108,7 +108,10 @@ def _close(
     while True:
         found = _named(store, address, file, record)
         if reason in FOR_GOOD:
-            found = _whole_source(store, found)
+            urls = _urls(store, found)
+            for url in urls:
+                _suppress(store, url, reason, case, who)
+            found = _whole_source(store, found, urls)
         standing = [entry for entry in found if not _is_withdrawn(store, entry)]
         if not standing:
             return found, new
@@ -131,14 +134,21 @@ def _named(store: Store, address: str | None, file: Path | None, record: str | N
     return _published(entries)
 
 
-def _whole_source(store: Store, found: list[Entry]) -> list[Entry]:
+def _whole_source(store: Store, found: list[Entry], urls: list[str]) -> list[Entry]:
     """With every other clip of the same files and addresses."""
-    files = {one.file_hmac for one in found if one.file_hmac}
-    same = [one for name in sorted(files) for one in store.log.by_file(name)]
-    urls = {one.url_hmac for one in (*found, *same) if one.url_hmac}
-    return _published(
-        [*found, *same, *(it for url in sorted(urls) for it in store.log.by_url(url))]
-    )
+    same = [*_same_files(store, found), *(it for url in urls for it in store.log.by_url(url))]
+    return _published([*found, *same])
+
+
+def _urls(store: Store, found: list[Entry]) -> list[str]:
+    """What stands for every address that these clips are said to be from, now or later."""
+    entries = (*found, *_same_files(store, found))
+    return sorted({one.url_hmac for one in entries if one.url_hmac})
+
+
+def _same_files(store: Store, found: list[Entry]) -> list[Entry]:
+    files = sorted({one.file_hmac for one in found if one.file_hmac})
+    return [one for name in files for one in store.log.by_file(name)]
 
 
 def _published(entries: list[Entry]) -> list[Entry]:

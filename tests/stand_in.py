@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from redact.cuda.driver import Gpu, Memory
+from redact.cuda.driver import Gpu
+from redact.cuda.memory import Memory
 
 SOURCES = Path(__file__).parents[1] / "cuda_ext"
 FLAGS = ["-std=c++17", "-ffp-contract=off", "-fvisibility=hidden", "-Wall", "-Wextra", "-Werror"]

@@ -6,12 +6,15 @@ and rearranges to NV12 or P010 as NVDEC would), and the memory.
 """
 
 import gc
+import threading
 from dataclasses import replace
+from multiprocessing import Pipe
 
 import av
 import numpy as np
 import pytest
 
+from redact import worker
 from redact.cuda.driver import GpuLostError, GpuMemoryError
 from redact.detectors.faces import FaceDetector
 from redact.errors import DetectorError, InputError, Reason, UsageError
@@ -23,7 +26,7 @@ from redact.media.probe import probe
 from redact.pipeline import Pipeline
 from redact.policy import Check, Faces, Policy
 from redact.remove import thumbnail
-from redact.stages import ENCODES_ON_CPU, Stages
+from redact.stages import ENCODES_ON_CPU, Kept, Stages
 from tests.media_maker import Picture, Voice, make_clip
 from tests.test_faces import bright_spots
 from tests.test_pipeline import made_of, make, quiet
@@ -62,17 +65,17 @@ def clip_of(folder, suffix=".mp4", **how):
     return make_clip(folder / f"clip{suffix}", Picture(**how), [Voice(seconds=0.9)])
 
 
-def face_detector():
+def face_detector(device="cpu"):
     return FaceDetector(
         bright_spots(log_height=2.2, log_width=2.2), label="spots", min_score=0.6, long_side=160,
-        threads=1,
+        threads=1, device=device,
     )  # fmt: skip
 
 
-def pipelines(gpu, *, strict=False):
+def pipelines(gpu, *, strict=False, device="cpu"):
     """The same pipeline on the CPU, and with its frames on the GPU."""
     on_cpu = made_of(face_detector(), policy=POLICY)
-    on_the_gpu = made_of(face_detector(), policy=POLICY)
+    on_the_gpu = made_of(face_detector(device), policy=POLICY)
     on_the_gpu.detectors = on_the_gpu.detectors.moved_to(gpu)
     on_the_gpu._strict = strict
     return on_cpu, on_the_gpu
@@ -304,6 +307,51 @@ def test_what_the_gpu_gives_up_on_is_done_on_the_cpu_if_that_is_left_open(gpu, t
     asked_for._device = "cuda"
     with pytest.raises(kind):
         make(asked_for, path)
+
+
+def test_frames_are_kept_for_the_second_pass_only_if_all_of_them_fit(gpu, tmp_path):
+    clip = probe(clip_of(tmp_path), POLICY.limits)
+    size = gpu.allocate(WIDTH * HEIGHT * 3 // 2).size
+    for most, fits in ((FRAMES * size, True), (FRAMES * WIDTH * HEIGHT * 3 // 2 - 1, False)):
+        kept = Kept(most)
+        assert len(list(kept.watch(frames_on_gpu(clip, gpu)))) == FRAMES
+        taken = kept.take()
+        assert (taken is not None) is fits
+        if taken is None:
+            assert gpu.used == 0
+        else:
+            assert [frame.index for frame in taken] == list(range(FRAMES))
+            assert kept.take() is None
+        del taken
+    kept = Kept(1 << 30)
+    list(kept.watch(frames(clip)))
+    assert kept.take() is None
+
+
+class Lost:
+    """A child's Pipeline whose GPU is lost."""
+
+    def __init__(self, _policy, **_settings):
+        pass
+
+    def plan(self, _progress):
+        raise GpuLostError("the GPU gave up in the middle.")
+
+
+def test_a_child_that_has_lost_the_gpu_ends_so_that_the_next_clip_gets_a_new_one(monkeypatch):
+    monkeypatch.setattr(worker, "Pipeline", Lost)
+    monkeypatch.setattr(worker, "_limit", lambda *_: None)
+    monkeypatch.setattr(worker, "_die_with", lambda _lifeline: None)
+    ours, theirs = Pipe()
+    child = threading.Thread(target=worker._child, args=(theirs, None), daemon=True)
+    child.start()
+    ours.send((POLICY, "cuda", 0, False))
+    assert ours.recv() == ("done", None)
+    ours.send(worker.Job(method="plan", arguments=()))
+    kind, error = ours.recv()
+    assert (kind, type(error)) == ("failed", GpuLostError)
+    child.join(60)
+    assert not child.is_alive()
 
 
 def test_a_second_look_at_any_file(gpu, tmp_path):

@@ -1,5 +1,6 @@
 """Opening a GPU, its memory, and the compiled kernels: over a stand-in for the driver."""
 
+import ctypes
 import gc
 import os
 import shutil
@@ -11,9 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from redact.cli.models import _gpu as doctors_report
 from redact.cuda import compiled, sources
 from redact.cuda.compiled import machine_code
 from redact.cuda.driver import Gpu, GpuLostError, GpuMemoryError
+from redact.detectors import opened as opened_module
 from redact.errors import DetectorError, Reason
 from tests.stand_in import SOURCES, GpuStandIn, StandIn
 
@@ -121,6 +124,47 @@ def test_no_driver_no_gpu_an_old_one_and_one_too_many(kernels, monkeypatch):
         opened(kernels, version=12040)
     assert "Update the driver" in str(raised.value)
     assert opened(kernels).name == "stand-in, no GPU"
+
+
+def test_a_machine_without_a_driver_says_so():
+    pytest.importorskip("cuda.bindings", reason="needs cuda-core (the extra gpu)")
+    try:
+        ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        with pytest.raises(DetectorError, match=r"there is no NVIDIA driver") as raised:
+            Gpu()
+        assert "--device cpu" in str(raised.value)
+    else:
+        pytest.skip("this machine has an NVIDIA driver")
+
+
+def test_the_doctor_says_what_the_gpu_can_do_and_why_not(gpu, monkeypatch):
+    monkeypatch.setattr(opened_module, "why_no_gpu", lambda: "")
+    monkeypatch.setattr(opened_module, "open_gpu", lambda: gpu)
+    report = doctors_report()
+    assert report["pictures"] == "cuda"
+    assert report["name"].startswith("stand-in, no GPU, sm_90")
+    assert "AV1 on the cpu" in report["decoding"]
+    assert report["encoding"] == "cpu"
+    monkeypatch.setattr(opened_module, "open_gpu", refused)
+    assert doctors_report() == {"pictures": "cpu: the driver is too old."}
+
+
+def refused():
+    raise DetectorError("the driver is too old.")
+
+
+def test_a_gpu_that_does_not_open_is_said_or_is_an_error_if_it_was_asked_for(monkeypatch):
+    monkeypatch.setattr(opened_module, "why_no_gpu", lambda: "")
+    monkeypatch.setattr(opened_module, "open_gpu", refused)
+    assert opened_module._device("auto") == (
+        "cpu",
+        None,
+        ("Done on the CPU: the driver is too old.",),
+    )
+    assert opened_module._device("cpu") == ("cpu", None, ())
+    with pytest.raises(DetectorError, match="too old"):
+        opened_module._device("cuda")
 
 
 def test_two_gpus_of_different_kinds_get_kernels_of_their_own(kernels, monkeypatch, tmp_path):

@@ -13,10 +13,11 @@ from redact.evaluate import (
     audible_frames,
     leaked,
     over_redaction,
-    psnr_outside,
+    psnr,
     seen_cells,
     sound_leaked,
 )
+from redact.evaluate.measures import error_outside
 from redact.types import Box
 
 RATE = 16000
@@ -168,6 +169,10 @@ class TestOverRedaction:
 
         assert over_redaction(original, original + np.uint8(30), []).part == 0
         assert over_redaction(original, original + np.uint8(31), []).part == 100
+
+
+def psnr_outside(original, redacted, boxes) -> float:
+    return psnr(error_outside(original, redacted, boxes))
 
 
 class TestFidelity:

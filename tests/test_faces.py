@@ -82,6 +82,23 @@ def detector(model: bytes, **how) -> FaceDetector:
     return FaceDetector(model, label="spots", **settings)
 
 
+def test_a_face_that_the_pictures_edge_cuts_off_may_score_less():
+    """Squares of 45 % light, where 50 % is asked for: one at each edge, one in the middle."""
+    luma = np.zeros((96, 128), np.uint8)
+    for x, y in [(0, 48), (124, 48), (64, 0), (64, 92), (64, 48)]:
+        luma[y : y + 4, x : x + 4] = 115
+
+    (found,) = detector(bright_spots(log_height=1.5, log_width=1.5)).detect(
+        [frame_of(luma, full_range=True)]
+    )
+
+    middles = sorted(((one.box.x0 + one.box.x1) / 2, one.box.height) for one in found)
+    assert len(found) == 4, middles
+    assert all(
+        one.box.x0 == 0 or one.box.y0 == 0 or one.box.x1 == 128 or one.box.y1 == 96 for one in found
+    )
+
+
 class TestNetwork:
     def test_freed_network_takes_any_size(self):
         model = bright_spots()

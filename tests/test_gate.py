@@ -386,6 +386,16 @@ def test_a_leak_is_about_the_clip_and_an_erasure_about_its_source(store, root):
     assert done.new == 1
 
 
+def test_an_erasure_suppresses_the_address_that_was_listed_later_too(store, root):
+    path = publish(store, 1, Listing())
+    known = listed(store)
+    url, file = known.src["url_hmac"], entry_of(store, path).file_hmac
+    store.append([kinds.source(url, "listed", known, file_hmac=file)])
+    withdraw(store, record=path.stem, reason="erasure")
+    with pytest.raises(AdmissionError, match="its source was withdrawn"):
+        publish(store, 2, known)  # another cut of the same source
+
+
 def test_nothing_of_a_withdrawn_source_is_published_again(store, root):
     known = listed(store)
     withdraw(store, url=URL, reason="objection")  # before there is any clip of it

@@ -5,13 +5,17 @@ import numpy as np
 import pytest
 
 from redact.errors import DetectorError, InputError
-from redact.look import BATCH, Looker, Schedule, ahead
+from redact.look import BATCH, Looker, Schedule, ahead, look_at_picture
+from redact.media.probe import probe
+from redact.policy import Limits
 from redact.types import Box, Detection, Frame, Kind
+from tests.media_maker import Picture, make_clip
 
 
-def frame(index, *, fps=30, start=0, level=100):
-    """Noise in one pattern, so that no frame looks like a new scene."""
+def frame(index, *, fps=30, start=0, level=100, still=False):
+    """Noise in one pattern, so that no frame looks like a new scene; something moves in it."""
     noise = np.random.default_rng(level).integers(0, 255, (48, 64), dtype=np.uint8)
+    noise[:6, :6] = 0 if still else index * 41 % 256
     half = np.full((24, 32), 128, np.uint8)
     return Frame((noise, half, half), 8, index, start + index, Fraction(1, fps))
 
@@ -84,18 +88,84 @@ def test_what_is_known_already_is_not_found_again():
     assert seen.tracks == ()
 
 
-def test_every_second_look_is_quick_but_for_the_ends_of_the_clip():
+def test_looks_between_thorough_ones_are_quick_but_for_the_ends_of_the_clip():
     thorough, quick = Watcher(), Watcher()
     seen = look(thorough, [frame(i) for i in range(34)], quick=quick)
-    assert thorough.shown == [*range(0, 31, 6), 33]
-    assert quick.shown == [*range(3, 34, 6)]
+    assert thorough.shown == [0, 12, 24, 33]
+    assert quick.shown == [3, 6, 9, 15, 18, 21, 27, 30, 33]
     assert seen.frames_scanned == 12
+
+
+def test_at_a_slow_pace_every_second_look_is_thorough():
+    thorough, quick = Watcher(), Watcher()
+    look(thorough, [frame(i, fps=5) for i in range(9)], quick=quick, fps=5)
+    assert thorough.shown == [0, 2, 4, 6, 8]
+
+
+def test_where_nothing_moves_fewer_frames_are_looked_at_and_both_ways():
+    thorough, quick = Watcher(), Watcher()
+    look(thorough, [frame(i, still=True) for i in range(60)], quick=quick)
+    assert thorough.shown == [0, 24, 48, 59]
+    assert quick.shown == [12, 36]
+
+
+def test_where_nothing_moves_a_slow_clip_is_still_looked_at_twice_a_second():
+    watcher = Watcher()
+    look(watcher, [frame(i, fps=4, still=True) for i in range(9)], fps=4)
+    assert watcher.shown == [0, 2, 4, 6, 8]
+
+
+def test_what_comes_into_a_still_picture_is_looked_at():
+    watcher = Watcher()
+    look(watcher, [frame(i, still=i not in range(14, 18)) for i in range(40)])
+    assert 15 in watcher.shown
+
+
+def test_a_face_that_only_thorough_looks_find_is_covered_between_them():
+    """Found in 12 alone: quick looks never saw it, so they can't say that it is gone."""
+    seen = look(Watcher(where={12}), [frame(i) for i in range(61)], quick=Watcher())
+    covered = {i for track in seen.tracks for i in range(track.first, track.last + 1)}
+    assert covered >= set(range(1, 24))
+
+
+def test_quick_looks_that_found_a_face_say_that_it_is_gone():
+    seen = look(Watcher(where={12}), [frame(i) for i in range(61)], quick=Watcher(where={15}))
+    (track,) = seen.tracks
+    assert track.last == 18 + 6
 
 
 def test_the_last_frame_is_looked_at_thoroughly_where_a_quick_look_were_next():
     thorough, quick = Watcher(), Watcher()
     look(thorough, [frame(i) for i in range(32)], quick=quick)
     assert (thorough.shown[-1], 31 in quick.shown) == (31, False)
+
+
+class TestSecondLookAtACopy:
+    def looked(self, tmp_path, *, where=(), again=()):
+        path = make_clip(tmp_path / "clip.mp4", Picture(frames=40, rate=30))
+        second = Looker(Watcher(where=again), Schedule(looks_per_second=10, phase=0.5))
+        return look_at_picture(
+            probe(path, Limits()),
+            Watcher(where=where),
+            Schedule(looks_per_second=10),
+            lambda _: None,
+            again=second,
+        )
+
+    def test_it_sees_every_frame_where_nothing_is_found(self, tmp_path):
+        seen = self.looked(tmp_path)
+        assert seen.again is not None
+        assert (seen.again.frames, seen.again.tracks) == (40, ())
+        assert seen.again.frames_scanned > 3
+
+    def test_what_it_finds_is_told(self, tmp_path):
+        seen = self.looked(tmp_path, again=range(40))
+        assert seen.tracks == ()
+        assert seen.again is not None
+        assert seen.again.tracks
+
+    def test_there_is_none_where_anything_was_found(self, tmp_path):
+        assert self.looked(tmp_path, where=range(39, 40)).again is None
 
 
 def test_both_sides_of_a_scene_cut_are_looked_at_thoroughly():

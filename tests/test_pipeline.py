@@ -258,7 +258,7 @@ class TestPlans:
         with pytest.raises(ResidualError):
             make(made_of(Faces()), clip, empty)
         made, _ = make(made_of(Faces()), clip, empty, trust=True)
-        assert published_facts(made, POLICY).check.residual == 1
+        assert published_facts(made, POLICY, None).check.residual == 1
 
     def test_a_plan_fits_only_the_file_it_was_made_for(self, clip, tmp_path):
         other = make_clip(tmp_path / "other.mp4", Picture(frames=31), [Voice(seconds=1.2)])
@@ -325,3 +325,60 @@ def test_a_face_that_is_drawn_in_the_alpha_plane_alone_is_covered_there(tmp_path
     (frame,) = frames(probe(target, POLICY.limits))
     assert len(made.plan.regions) == 1
     assert frame.alpha[FACE.y0 : FACE.y1, FACE.x0 : FACE.x1].min() == 255
+
+
+class Counting(Faces):
+    """Notes which frames it was shown."""
+
+    def __init__(self, **how):
+        super().__init__(**how)
+        self.shown = []
+
+    def detect(self, shown):
+        self.shown += [frame.index for frame in shown]
+        return super().detect(shown)
+
+
+def test_the_second_look_at_a_copied_picture_is_taken_with_the_first(clip):
+    again = Counting(where=())
+    made, target = make(made_of(nobody(), again=again), clip)
+    assert packet_hashes(target, "video") == packet_hashes(clip, "video")
+    assert len(again.shown) == len(set(again.shown)) == made.verdict.frames_scanned
+    assert {0, 29} <= set(again.shown)
+
+
+def test_what_the_second_look_alone_finds_in_a_picture_to_be_copied_is_covered(clip):
+    made, target = make(made_of(nobody(), again=Faces()), clip)
+    assert made.rounds == 2
+    assert not any(map(visible, frames(probe(target, POLICY.limits))))
+
+
+def test_a_second_look_that_could_not_look_is_an_error_there_too(clip):
+    with pytest.raises(DetectorError, match="lost the GPU"):
+        make(made_of(nobody(), again=Faces(where=(), fails_at=29)), clip)
+
+
+@pytest.mark.parametrize("where", [range(20, 30), range(1)], ids=["late", "early"])
+def test_a_covered_picture_is_looked_at_again_itself(clip, where):
+    again = Counting(always=True, where=())
+    made, _ = make(made_of(Faces(where=where), again=again), clip)
+    assert made.plan.regions
+    assert again.shown.count(29) == 1  # the output's; the source's were not looked at to the end
+
+
+def test_a_copy_that_decodes_to_another_picture_is_not_published(clip, monkeypatch):
+    """Equal packets under other settings of the codec: simulated by another first frame."""
+    from redact import check
+
+    real, calls = check.frames, []
+
+    def other(shown):
+        calls.append(shown.path)
+        for frame in real(shown):
+            frame.planes[0][:] += np.uint8(shown.path != clip)
+            yield frame
+
+    monkeypatch.setattr(check, "frames", other)
+    with pytest.raises(ResidualError, match="first frame of the copy"):
+        make(made_of(nobody()), clip)
+    assert len(calls) == 2

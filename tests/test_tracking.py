@@ -17,6 +17,10 @@ def at(x, y, size=20, score=0.9, kind=Kind.FACE) -> Detection:
     return Detection(kind, Box(x, y, x + size, y + size), score, "fake@0")
 
 
+def doubtful(x, y) -> Detection:
+    return replace(at(x, y, score=0.5, kind=Kind.PLATE), doubtful=True)
+
+
 def linked(looks, frames=40, cuts=(), rate=RATE):
     return link(looks, frames=frames, rate=rate, width=WIDTH, height=HEIGHT, cuts=cuts)
 
@@ -256,6 +260,23 @@ class TestLink:
         tracks = linked(looked(40, {10: [at(0, 0)], 12: [at(150, 120)]}))
 
         assert len(tracks) == 2
+
+    @pytest.mark.parametrize(("second", "tracks"), [(None, 0), (18, 1), (20, 0)])
+    def test_what_is_doubtful_counts_if_it_is_found_twice_in_five_looks(self, second, tracks):
+        found = {10: [doubtful(50, 50)]} | ({second: [doubtful(50, 50)]} if second else {})
+
+        assert len(linked(looked(40, found, every=2))) == tracks
+
+    def test_one_sure_look_is_enough_for_its_track(self):
+        found = {10: [doubtful(50, 50)], 20: [at(50, 50, kind=Kind.PLATE)]}
+
+        (track,) = linked(looked(40, found, every=2))
+
+        assert track.first <= 10
+
+    @pytest.mark.parametrize("looks", [1, 4])
+    def test_in_a_still_and_in_a_short_scene_the_doubtful_counts(self, looks):
+        assert len(linked(looked(looks, {0: [doubtful(50, 50)]}), looks)) == 1
 
     def test_a_face_that_becomes_a_plate_is_not_linked(self):
         tracks = linked(looked(40, {10: [at(50, 50)], 11: [at(50, 50, kind=Kind.PLATE)]}))

@@ -395,8 +395,8 @@ def test_what_is_only_listed_cannot_be_pulled_or_opened(index):
     for name in ("listed", "research"):
         with pytest.raises(UsageError, match="can't be pulled"):
             weights.pull([name])
-    with pytest.raises(UsageError, match="no model 'plates'"):
-        weights.pull(["plates"])
+    with pytest.raises(UsageError, match="no model 'badges'"):
+        weights.pull(["badges"])
 
 
 def test_a_model_inside_a_package_is_checked_in_place(index, tmp_path, monkeypatch):
@@ -444,7 +444,7 @@ def test_the_real_manifest_is_sound():
             path = Path(file.name)
             assert not path.is_absolute()
             assert ".." not in path.parts
-            assert bool(file.members) + bool(file.url) + bool(model.inside) == 1
+            assert bool(file.members) + bool(file.url) + bool(model.inside) + model.ours == 1
             assert not file.url or file.url.startswith("https://")
 
 

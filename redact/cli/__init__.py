@@ -39,9 +39,11 @@ def of_error(error: RedactError) -> dict[str, Any]:
 json_option = click.option("--json", "as_json", is_flag=True, help="Results as JSON on stdout.")
 
 MODULES = {
+    "bench": "bench",
     **dict.fromkeys(("run", "plan", "apply"), "clips"),
     "admit": "admit",
     "check": "check",
+    "evaluate": "evaluate",
     "ledger": "export",  # which, like withdraw.py, adds its command to those in ledger.py
     **dict.fromkeys(("models", "doctor"), "models"),
     **dict.fromkeys(("review", "account"), "review"),

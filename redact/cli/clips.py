@@ -15,13 +15,12 @@ from tqdm import tqdm
 from redact import plan as plans
 from redact.batch import Inputs, Totals, expand, run_all
 from redact.cli import json_option, main, of_error, say
+from redact.cli.sources import manifest_option, read_manifest
 from redact.errors import printable
 from redact.media.source import shown
 from redact.policy import NAMED, Policy
 from redact.record import removed_from
 from redact.redactor import Redactor, Result, Status
-from redact.sources import Manifest
-from redact.sources import manifest as manifests
 from redact.store import Store
 
 store_option = click.option(
@@ -47,11 +46,6 @@ strict_option = click.option(
     "--strict",
     is_flag=True,
     help="With --device cuda: hold a clip of which the CPU would have to do a part.",
-)
-manifest_option = click.option(
-    "--manifest",
-    type=click.Path(path_type=Path),
-    help="Where the clips come from: CSV, JSON Lines or Croissant. What may not be used is held.",
 )
 input_argument = click.argument("source", metavar="INPUT", type=click.Path(path_type=Path))
 
@@ -94,9 +88,7 @@ def run(
     """
     chosen = Policy.load(policy)
     found = expand(inputs, leave=store)
-    sources = manifests.read(manifest, found.paths) if manifest else None
-    if sources is not None and sources.absent:
-        _say_absent(sources)
+    sources = read_manifest(manifest, found.paths)
     with Bar(found) as bar, Store(store, ledger=ledger) as opened:
         totals = Totals()
         for result in run_all(
@@ -164,21 +156,11 @@ def apply(
 ) -> None:
     """Redact INPUT exactly as PLAN says. A plan fits only the file that it was made for."""
     made = plans.read(plan_file)
-    sources = manifests.read(manifest, [source]) if manifest else None
+    sources = read_manifest(manifest, [source])
     redactor = Redactor(policy, device=device, manifest=sources)
     with redactor, Share(source) as bar:
         result = redactor.apply(source, made, store, trust_plan=trust_plan, progress=bar.watch)
     say(json.dumps(as_value(result)) if as_json else as_line(result))
-
-
-def _say_absent(manifest: Manifest) -> None:
-    """Rows for files that are not there may be a typo: then another file has no row."""
-    files = ", ".join(printable(name) for name in manifest.missing)
-    say(
-        f"{manifest.absent} of {manifest.rows} rows of the manifest name files that are not there: "
-        f"{files}{', ...' if manifest.absent > len(manifest.missing) else ''}",
-        err=True,
-    )
 
 
 class _Stderr:

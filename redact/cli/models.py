@@ -105,7 +105,10 @@ def _row(model: weights.Model) -> dict[str, Any]:
 
 
 def _report() -> dict[str, dict[str, str]]:
-    packages = "av numpy opencv-python-headless onnxruntime faster-whisper ctranslate2 spacy"
+    packages = (
+        "av numpy opencv-python-headless onnxruntime faster-whisper ctranslate2 spacy cuda-core "
+        "nvidia-cuda-nvrtc"
+    )
     return {
         "redact": {
             "version": __version__,
@@ -116,7 +119,7 @@ def _report() -> dict[str, dict[str, str]]:
         "models": {**dict(weights.verify()), "folder": str(weights.cache_folder())},
         "looked for": {
             "faces": "yes",
-            "licence plates": "no: there is no detector for them in this version",
+            "licence plates": "yes, unless the policy turns them off",
             "spoken names": "English only; speech of other languages is held, or silenced by "
             "the policy silence-uncovered",
             "phone, card, addresses": "in English speech, by policy only (names.also)",
@@ -129,13 +132,32 @@ def _version(name: str) -> str:
     try:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
-        return "not installed: pip install 'redact[cpu]'"
+        extra = "gpu" if name in ("cuda-core", "nvidia-cuda-nvrtc") else "cpu"
+        return f"not installed: pip install 'redact[{extra}]'"
 
 
 def _gpu() -> dict[str, str]:
     if importlib.util.find_spec("onnxruntime") is None:
         return {"detectors": "none: onnxruntime is not installed (pip install 'redact[cpu]')"}
-    from redact.detectors.opened import why_no_gpu
+    from redact.detectors.opened import open_gpu, why_no_gpu
+    from redact.media.on_gpu import AV1, why_no_decoder
 
     reason = why_no_gpu()
-    return {"detectors": f"cpu: {reason}" if reason else "cuda"}
+    if reason:
+        return {"pictures": f"cpu: {reason}"}
+    try:
+        gpu = open_gpu()
+    except DetectorError as error:
+        return {"pictures": f"cpu: {error.what}"}
+    decoder = why_no_decoder(gpu)
+    return {
+        "pictures": "cuda",
+        "name": f"{gpu.name}, {gpu.architecture}, driver for CUDA {gpu.driver_version[0]}."
+        f"{gpu.driver_version[1]}",
+        "memory free": f"{gpu.free_bytes() / 1e9:.1f} GB",
+        "kernels": "; ".join(gpu.notes) or f"compiled for {gpu.architecture}",
+        "decoding": f"cpu: {decoder}"
+        if decoder
+        else "cuda: 4:2:0 only; AV1 " + ("too" if gpu.capability in AV1 else "on the cpu"),
+        "encoding": "cpu",
+    }

@@ -10,7 +10,8 @@ import ctypes
 from dataclasses import dataclass
 from typing import Any
 
-from redact.cuda.driver import Gpu, Memory
+from redact.cuda.driver import Gpu
+from redact.cuda.memory import Memory
 from redact.errors import UsageError
 
 CPU, CUDA = 1, 2  # kinds of devices

@@ -13,7 +13,6 @@ import threading
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from redact.cuda.compiled import machine_code, nvrtc_version
+from redact.cuda.memory import NO_STREAM, Memory, Pinned, Place, rounded
 from redact.errors import DetectorError, Reason
 
 OLDEST = (7, 5)
@@ -29,8 +29,6 @@ _NO_MEMORY = 2
 _LOST = frozenset({214, 219, 700, 702, 709, 710, 714, 715, 716, 717, 718, 719, 720, 721, 999})
 """Results after which nothing more can be done with a context."""
 _NON_BLOCKING = 1
-_NO_STREAM = -1
-"""Whose spare memory anyone may have: nothing is queued on it."""
 _MAJOR, _MINOR, _MULTIPROCESSORS = 75, 76, 16  # attributes of a device
 
 
@@ -56,43 +54,8 @@ def bindings() -> Any:
     return driver
 
 
-class Memory:
-    """
-    A stretch of device memory; given back when nothing holds it any more.
-
-    The thread that asked for it may let go while its work on it is still queued: whoever is given
-    it next works on the same stream. Another thread waits for its own work before it lets go.
-    """
-
-    def __init__(self, gpu: Gpu, address: int, size: int, stream: int) -> None:
-        self.gpu, self.address, self.size = gpu, address, size
-        weakref.finalize(self, gpu.give_back, address, size, stream).atexit = False
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """An address inside memory, which is held with it."""
-
-    memory: Memory
-    offset: int
-
-    @property
-    def address(self) -> int:
-        return self.memory.address + self.offset
-
-
 class _Ends:
     """Is dropped when its thread ends."""
-
-
-class Pinned:
-    """Host memory that the GPU copies to by itself, as an array; freed like Memory."""
-
-    def __init__(self, gpu: Gpu, address: int, size: int) -> None:
-        self.address = address
-        buffer = (ctypes.c_uint8 * size).from_address(address)
-        self.array: NDArray[np.uint8] = np.ctypeslib.as_array(buffer)
-        weakref.finalize(buffer, gpu.release_pinned, address).atexit = False
 
 
 class Gpu:
@@ -120,7 +83,11 @@ class Gpu:
         self._open(cache)
 
     def _open(self, cache: Path | None) -> None:
-        if int(self._driver.cuInit(0)[0]) != 0:
+        try:
+            started = int(self._driver.cuInit(0)[0]) == 0
+        except RuntimeError as error:  # the bindings look for the driver with their first call
+            raise _none("there is no NVIDIA driver (libcuda.so.1)") from error
+        if not started:
             raise _none("the NVIDIA driver does not start")
         self.driver_version = _version(self._call("cuDriverGetVersion"))
         count = int(self._call("cuDeviceGetCount"))
@@ -160,7 +127,7 @@ class Gpu:
 
     def allocate(self, size: int) -> Memory:
         """`size` bytes of device memory, not cleared; what was given back before is used again."""
-        room, stream = _rounded(size), self.stream
+        room, stream = rounded(size), self.stream
         with self._lock:
             address = self._spare_for(room, stream)
         if address is None:
@@ -185,7 +152,7 @@ class Gpu:
                 self._driver.cuMemFree(address)
 
     def _spare_for(self, size: int, stream: int) -> int | None:
-        for key in ((stream, size), (_NO_STREAM, size)):
+        for key in ((stream, size), (NO_STREAM, size)):
             if addresses := self._spare.get(key):
                 return addresses.pop()
         return None
@@ -284,7 +251,7 @@ class Gpu:
         self._driver.cuStreamDestroy(stream)
         with self._lock:
             for of, size in [key for key in self._spare if key[0] == stream]:
-                idle = self._spare.setdefault((_NO_STREAM, size), [])
+                idle = self._spare.setdefault((NO_STREAM, size), [])
                 idle += self._spare.pop((of, size))
 
     @contextmanager
@@ -333,14 +300,6 @@ class Gpu:
                 "the driver says (dmesg, nvidia-smi), or use --device cpu.",
             )
         raise DetectorError(f"the GPU refuses {function} (error {code}).")
-
-
-def _rounded(size: int) -> int:
-    """Sizes come in steps, so that what was given back fits again: powers of 2, then megabytes."""
-    megabyte = 1 << 20
-    if size > megabyte:
-        return -(-size // megabyte) * megabyte
-    return max(512, 1 << (size - 1).bit_length()) if size > 1 else 512
 
 
 def _argument(value: Any) -> tuple[Any, Any]:

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from redact.cuda.driver import Gpu, Memory, Place
+from redact.cuda.driver import Gpu
+from redact.cuda.memory import Memory, Place
 from redact.cuda.surfaces import PLANE, FrameOnGpu, PlaneOnGpu, Surface, fields, table
 
 THREADS = 256

@@ -10,7 +10,7 @@ from hashlib import sha256
 import numpy as np
 from numpy.typing import NDArray
 
-from redact.detectors.runtime import Network, free_shape, letterbox, shrunk
+from redact.detectors.runtime import Network, Remembering, free_shape, letterbox, shrunk
 from redact.errors import DetectorError
 from redact.types import Box, Detection, Frame, Kind
 
@@ -45,6 +45,9 @@ EXTRA_LOOKS = (
 QUICK = 0.6
 """A quick look is one look, at this share of the size: a fifth of what all looks cost."""
 
+CUT_OFF = 0.1
+"""A face that the picture's edge cuts off scores lower: by this much less is enough."""
+
 _Faces = tuple[NDArray[np.float32], NDArray[np.float32]]
 """Boxes x0, y0, x1, y1 (n, 4) and scores (n,)."""
 
@@ -77,11 +80,17 @@ class FaceDetector:
     ) -> None:
         self.name = f"{label}@{sha256(model).hexdigest()[:16]}"
         self._min_score = min_score
-        self._looks = [Look(long_side)]
-        self._looks += [look for look in EXTRA_LOOKS if look.long_side < long_side]
+        self._looks = _looks(long_side)
+        self._remembering: Remembering | None = None
         self._network = Network(
             free_shape(model, name=self.name), name=self.name, threads=threads, device=device
         )
+
+    def at_size(self, long_side: int) -> FaceDetector:
+        """The same network, with looks of another size."""
+        other = copy(self)
+        other._looks = _looks(long_side)
+        return other
 
     def quick(self) -> FaceDetector:
         """
@@ -93,6 +102,18 @@ class FaceDetector:
         other = copy(self)
         other._looks = [Look(round(self._looks[0].long_side * QUICK))]
         return other
+
+    def at(self, min_scores: Sequence[float]) -> list[FaceDetector]:
+        """
+        The same detector at several thresholds, for measuring them.
+
+        The network runs once for what all of them are shown in turn.
+        """
+        once = Remembering(self._network)
+        others = [copy(self) for _ in min_scores]
+        for other, min_score in zip(others, min_scores, strict=True):
+            other._remembering, other._min_score = once, min_score
+        return others
 
     def parts(self) -> tuple[Network, tuple[Look, ...], float]:
         """The network, how it is shown pictures, and the lowest score: for a GPU to do the same."""
@@ -110,23 +131,30 @@ class FaceDetector:
         pictures = {
             size: _pictures(small, size) for size in {look.long_side for look in self._looks}
         }
-        found = [self._look(*pictures[look.long_side], look) for look in self._looks]
+        size = (frames[0].width, frames[0].height)
+        found = [self._look(*pictures[look.long_side], look, size) for look in self._looks]
         return [
             self._detections(frame, faces) for frame, *faces in zip(frames, *found, strict=True)
         ]
 
-    def _look(self, batch: NDArray[np.float32], scale: float, look: Look) -> list[_Faces]:
-        """The faces of each picture, in pixels of its frame."""
+    def _look(
+        self, batch: NDArray[np.float32], scale: float, look: Look, size: tuple[int, int]
+    ) -> list[_Faces]:
+        """The faces of each picture, in pixels of its frame, which is `size` wide and high."""
         edge = (look.border, look.border)
         batch = np.pad(batch, ((0, 0), (0, 0), edge, edge))
-        outputs = self._network(np.ascontiguousarray(np.rot90(batch, look.turns, axes=(2, 3))))
+        network = self._remembering or self._network
+        outputs = network(np.ascontiguousarray(np.rot90(batch, look.turns, axes=(2, 3))))
         if len(outputs) < 3:
             raise DetectorError(f"{self.name} has {len(outputs)} outputs, not CenterFace's four.")
         faces = []
         for heat, sizes, offsets in zip(*outputs[:3], strict=True):
-            boxes, scores = decode(heat[0], sizes, offsets, self._min_score + look.caution)
+            least = self._min_score + look.caution
+            boxes, scores = decode(heat[0], sizes, offsets, max(least - CUT_OFF, 0.01))
             boxes = turn_back(boxes, look.turns, *batch.shape[2:]) - np.float32(look.border)
-            faces.append((boxes / np.float32(scale), scores))
+            boxes /= np.float32(scale)
+            sure = (scores >= least) | cut_off(boxes, *size)
+            faces.append((boxes[sure], scores[sure]))
         return faces
 
     def _detections(self, frame: Frame, faces: Sequence[_Faces]) -> list[Detection]:
@@ -142,6 +170,10 @@ class FaceDetector:
                 box = Box.covering(x0, y0, x1, y1)
                 found.append(Detection(Kind.FACE, box, min(score, 1.0), self.name))
         return found
+
+
+def _looks(long_side: int) -> list[Look]:
+    return [Look(long_side), *(look for look in EXTRA_LOOKS if look.long_side < long_side)]
 
 
 def _pictures(
@@ -170,6 +202,13 @@ def decode(
     y, x = (rows + down + 0.5) * STRIDE, (columns + right + 0.5) * STRIDE
     boxes = np.stack([x - width / 2, y - height / 2, x + width / 2, y + height / 2], axis=1)
     return boxes.astype(np.float32), heat[rows, columns]
+
+
+def cut_off(boxes: NDArray[np.float32], width: int, height: int) -> NDArray[np.bool_]:
+    """Which boxes (n, 4) reach one of the edges of a width x height picture."""
+    low = (boxes[:, :2] <= 1).any(axis=1)
+    high = (boxes[:, 2:] >= np.array([width - 1, height - 1])).any(axis=1)
+    return np.asarray(low | high)
 
 
 def turn_back(

@@ -14,6 +14,9 @@ from redact.detectors.faces import FaceDetector
 from redact.detectors.insightface_pack import InsightFacePack
 from redact.detectors.names import NameDetector
 from redact.detectors.on_gpu import placed
+from redact.detectors.plates import PlateDetector
+from redact.detectors.together import together
+from redact.errors import DetectorError
 from redact.plan import Model
 from redact.policy import Policy
 from redact.types import Kind
@@ -28,6 +31,8 @@ class Detectors:
     """Less of the same, for every second look; None: each look is thorough."""
     pictures_again: PictureDetector
     """For the second look: the default models at another size."""
+    pictures_again_quick: PictureDetector | None = None
+    """Less of the same, as in the first look."""
     names: NameDetector
     models: tuple[Model, ...]
     """What plan and ledger record of them."""
@@ -45,9 +50,7 @@ class Detectors:
         UsageError for one whose licence does not allow the policy's purpose.
         """
 
-        device, gpu = _resolve(device), None
-        if device == "cuda":
-            gpu = open_gpu()
+        device, gpu, said = _device(device)
 
         def opened(slot: str) -> Opened:
             return open_model(slot, purpose=policy.purpose, accept_licences=policy.accept_licences)
@@ -65,32 +68,41 @@ class Detectors:
             caution=policy.names.caution,
             also=frozenset(map(Kind, policy.names.also)),
         )
-        first, quick = _first_look(face, policy, device, threads)
+        own = _faces(face, policy, policy.faces.long_side, device, threads)
+        first, quick = _first_look(own, policy, device)
+        again = own.at_size(policy.check.long_side)
+        plate = opened("plates") if policy.plates.find else None
+        plates = [] if plate is None else [_plates(plate, policy, device, threads)]
+        plates_again = [one.again() for one in plates]
         made = cls(
-            pictures=first,
-            pictures_quick=quick,
-            pictures_again=_faces(face, policy, policy.check.long_side, device, threads),
+            pictures=together([first, *plates]),
+            pictures_quick=quick and together([quick, *(one.quick() for one in plates)]),
+            pictures_again=together([again, *plates_again]),
+            pictures_again_quick=together([again.quick(), *(one.quick() for one in plates_again)]),
             names=names,
             models=(
                 *_faces_records(first, face, policy),
+                *([] if plate is None else [_plates_record(plate, policy)]),
                 _record("voice-activity", voice, 0),
                 _record(speech.model.slot, speech, 0),
                 *([_record(second.model.slot, second, 0)] if second else []),
                 _record("names", text, 0),
             ),
         )
-        return made if gpu is None else made.moved_to(gpu)
+        return replace(made, on_cpu=said) if gpu is None else made.moved_to(gpu)
 
     def moved_to(self, gpu: Gpu) -> Detectors:
         """The same, for frames that are on the GPU; names are not a matter of frames."""
         first, first_said = placed(self.pictures, gpu)
         again, again_said = placed(self.pictures_again, gpu)
         quick = self.pictures_quick and placed(self.pictures_quick, gpu)[0]
+        again_quick = self.pictures_again_quick and placed(self.pictures_again_quick, gpu)[0]
         return replace(
             self,
             pictures=first,
             pictures_quick=quick,
             pictures_again=again,
+            pictures_again_quick=again_quick,
             gpu=gpu,
             on_cpu=tuple(dict.fromkeys((*first_said, *again_said))),
         )
@@ -101,9 +113,28 @@ def open_gpu() -> Gpu:
     return Gpu()
 
 
+def _device(asked: str) -> tuple[str, Gpu | None, tuple[str, ...]]:
+    """Where to run, the GPU that is there, and what the user should know of one that does not."""
+    device = _resolve(asked)
+    if device != "cuda":
+        return device, None, ()
+    try:
+        return device, open_gpu(), ()
+    except DetectorError as error:
+        if asked != "auto":
+            raise
+        return "cpu", None, (f"Done on the CPU: {error.what}",)
+
+
 def _second_slot(policy: Policy) -> str:
     """The recogniser that is asked where the policy's one is unsure."""
     return "speech" if policy.names.model == "speech-small" else "speech-small"
+
+
+def first_faces(policy: Policy, *, device: str = "auto", threads: int = 0) -> FaceDetector:
+    """The default model for faces alone, as the first look has it: to measure thresholds with."""
+    model = open_model("faces", purpose=policy.purpose, accept_licences=policy.accept_licences)
+    return _faces(model, policy, policy.faces.long_side, _resolve(device), threads)
 
 
 def _resolve(device: str) -> str:
@@ -140,13 +171,27 @@ def _faces(
     )
 
 
+def _plates(model: Opened, policy: Policy, device: str, threads: int) -> PlateDetector:
+    return PlateDetector(
+        model.read(model.main),
+        label=model.name,
+        min_score=policy.plates.min_score,
+        long_side=policy.plates.long_side,
+        threads=threads,
+        device=device,
+    )
+
+
+def _plates_record(model: Opened, policy: Policy) -> Model:
+    return _record("plates", model, round(policy.plates.min_score * 1_000_000))
+
+
 def _first_look(
-    model: Opened, policy: Policy, device: str, threads: int
+    own: FaceDetector, policy: Policy, device: str
 ) -> tuple[PictureDetector, PictureDetector | None]:
     """The detector of the first look, and a quick one for every second frame if there is one."""
     faces = policy.faces
     if not faces.insightface_pack:
-        own = _faces(model, policy, faces.long_side, device, threads)
         return own, own.quick()
     pack = InsightFacePack(
         Path(faces.insightface_pack),

@@ -18,8 +18,9 @@ import numpy as np
 from av.codec.hwaccel import HWAccel
 
 from redact.cuda.dlpack import Borrowed, borrowed
-from redact.cuda.driver import Gpu, Pinned
+from redact.cuda.driver import Gpu
 from redact.cuda.kernels import with_small_pictures
+from redact.cuda.memory import Pinned
 from redact.cuda.surfaces import FrameOnGpu, semi_planar
 from redact.errors import InputError
 from redact.media.decode import facts, pictures
@@ -39,7 +40,7 @@ _DEPTHS = {
     "mpeg4": (8,),
 }
 """What NVDEC decodes, of 4:2:0, on every GPU from compute capability 7.5 on; AV1 on some."""
-_AV1 = frozenset({(8, 6), (8, 7), (8, 9), (10, 0), (10, 3), (12, 0), (12, 1)})
+AV1 = frozenset({(8, 6), (8, 7), (8, 9), (10, 0), (10, 3), (12, 0), (12, 1)})
 """Compute capabilities of the GPUs that decode AV1; A100, H100 and H200 do not."""
 _420 = frozenset({"yuv420p", "yuvj420p", "nv12", "yuv420p10le", "yuv420p12le", "p010le"})
 
@@ -55,7 +56,7 @@ def why_not_decoded(clip: Clip, gpu: Gpu) -> str:
         return f"NVDEC does not decode {stream.codec} of {stream.depth} bits"
     if stream.pixel_format not in _420:
         return f"NVDEC does not decode {stream.pixel_format} everywhere, only 4:2:0"
-    if stream.codec == "av1" and gpu.capability not in _AV1:
+    if stream.codec == "av1" and gpu.capability not in AV1:
         return f"{gpu.name} does not decode AV1"
     return ""
 
@@ -87,16 +88,16 @@ def covered_pictures(clip: Clip, gpu: Gpu, cover: Covering) -> Iterator[tuple[Fr
 
     While the CPU encodes one chunk, the next one is decoded and copied.
     """
-    waiting: list[tuple[FrameOnGpu, Any, Pinned]] = []
+    waiting: list[tuple[FrameOnGpu, _Described, Pinned]] = []
     for chunk in _chunks(clip, gpu):
         cover([frame for frame, _ in chunk])
         copies = [(frame, picture, _copied(gpu, frame)) for frame, picture in chunk]
         for frame, picture, pinned in waiting:
-            yield _planar(frame, pinned), _Described(clip, picture)
+            yield _planar(frame, pinned), picture
         gpu.wait()
         waiting = copies
     for frame, picture, pinned in waiting:
-        yield _planar(frame, pinned), _Described(clip, picture)
+        yield _planar(frame, pinned), picture
 
 
 def covered_on_gpu(clip: Clip, gpu: Gpu, cover: Covering) -> Iterator[FrameOnGpu]:
@@ -108,28 +109,46 @@ def covered_on_gpu(clip: Clip, gpu: Gpu, cover: Covering) -> Iterator[FrameOnGpu
         yield from frames
 
 
-class _Described:
-    """A picture on the GPU, described as the CPU's decoder would: by its format on the host."""
-
-    def __init__(self, clip: Clip, picture: Any) -> None:
-        assert clip.picture is not None
-        self._picture = picture
-        self.format = _Format(clip.picture.pixel_format)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._picture, name)
-
-
 @dataclass(frozen=True, slots=True)
 class _Format:
     name: str
 
 
-def _chunks(clip: Clip, gpu: Gpu) -> Iterator[list[tuple[FrameOnGpu, Any]]]:
-    made = partial(_frame, gpu)
-    shown = pictures(clip, hardware=_hardware(gpu), made=made)
-    while chunk := list(islice(shown, CHUNK)):
-        yield [(frame, picture) for frame, picture in chunk if isinstance(frame, FrameOnGpu)]
+@dataclass(frozen=True, slots=True)
+class _Described:
+    """What the encoder asks of PyAV's frame, without its surface: the decoder has few of them."""
+
+    format: _Format  # on the host
+    duration: int | None
+    color_range: int
+    colorspace: int
+    color_primaries: int
+    color_trc: int
+    side_data: Any  # of the clip's first frame: HDR metadata
+
+
+def _described(clip: Clip, picture: Any, index: int) -> _Described:
+    assert clip.picture is not None
+    return _Described(
+        format=_Format(clip.picture.pixel_format),
+        duration=picture.duration,
+        color_range=picture.color_range,
+        colorspace=picture.colorspace,
+        color_primaries=picture.color_primaries,
+        color_trc=picture.color_trc,
+        side_data=picture.side_data if index == 0 else (),
+    )
+
+
+def _chunks(clip: Clip, gpu: Gpu) -> Iterator[list[tuple[FrameOnGpu, _Described]]]:
+    shown = pictures(clip, hardware=_hardware(gpu), made=partial(_frame, gpu))
+    described = (
+        (frame, _described(clip, picture, frame.index))
+        for frame, picture in shown
+        if isinstance(frame, FrameOnGpu)
+    )
+    while chunk := list(islice(described, CHUNK)):
+        yield chunk
 
 
 def _hardware(gpu: Gpu) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from itertools import pairwise
 
-from redact.tracking.chains import chained
+from redact.tracking.chains import believed, chained
 from redact.tracking.cuts import SceneCuts, Unlike
 from redact.tracking.fill import Scene, edges, filled
 from redact.types import Box, Detection, Track
@@ -21,6 +21,7 @@ def link(
     width: int,
     height: int,
     cuts: Collection[int],
+    thorough: Collection[int] | None = None,
 ) -> list[Track]:
     """
     Tracks that cover every detection, and what was missed between and around them.
@@ -32,16 +33,21 @@ def link(
         rate: frames per second, for the lengths given in seconds.
         width, height: of the picture; every box lies inside it.
         cuts: the first frame of each new scene; no track crosses one.
+        thorough: the looks that could find everything; None: all. The others can't say of a track
+            that they never saw that it is gone.
 
     Inside its scene, each detection lies in its track's boxes from the look before it to the
     look after it, and the track goes on for TAIL_SECONDS beyond the look that found it no more.
+    Only of doubtful ones `believed` may make no track.
     The order of detections within a look does not matter. Tracks come in the order of time.
     """
     starts = [0, *sorted({cut for cut in cuts if 0 < cut < frames}), frames]
-    picture = Box(0, 0, width, height)
+    picture, trusted = Box(0, 0, width, height), frozenset(thorough or ())
     tracks = []
     for first, end in pairwise(starts):
         looked = sorted(index for index in looks if first <= index < end)
-        scene = Scene(first, end, looked, rate, picture)
-        tracks += [filled(chain, scene) for chain in chained(looks, scene)]
+        sure = looked if thorough is None else [one for one in looked if one in trusted]
+        scene = Scene(first, end, looked, rate, picture, sure)
+        chains = [chain for chain in chained(looks, scene) if believed(chain, scene)]
+        tracks += [filled(chain, scene) for chain in chains]
     return sorted(tracks, key=lambda track: (track.first, edges(track.boxes[0]), track.score))

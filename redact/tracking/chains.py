@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from redact.tracking.fill import Chain, Scene, edges
 from redact.types import Detection
+
+TWICE_IN = 5
+"""Looks in a row in which a doubtful thing has to be found twice."""
 
 BRIDGE_SECONDS = 2.0
 """A face that is missed for this long, and found again near by, was there all the time."""
@@ -39,6 +43,18 @@ def chained(looks: Mapping[int, Sequence[Detection]], scene: Scene) -> list[Chai
             else:
                 open_chains.append([(index, detection)])
     return done + open_chains
+
+
+def believed(chain: Chain, scene: Scene) -> bool:
+    """
+    False if all of a chain is doubtful and no two of its detections lie within TWICE_IN looks.
+
+    Where a scene has fewer looks than that, as a still has, everything counts.
+    """
+    if len(scene.looked) < TWICE_IN or not all(found.doubtful for _, found in chain):
+        return True
+    looks = [scene.looked.index(at) for at, _ in chain]
+    return any(later - look < TWICE_IN for look, later in pairwise(looks))
 
 
 def _pairs(

@@ -25,6 +25,9 @@ CHANGE = 12.0
 BEYOND_USUAL = 2.5
 """And by more than this many times the largest change of the last frames."""
 
+STILL = 3.0
+"""Where no part of a thumbnail changes by more levels than this, nothing has moved or come."""
+
 MEMORY = 4
 """How many frames back that goes."""
 
@@ -84,6 +87,12 @@ class Unlike:
         if min(float(picture.std()), float(self._looked.std())) < FLAT:
             return True
         return _correlation(picture, self._looked) < ALIKE
+
+    def still(self, frame: Frame) -> bool:
+        """Whether no part of the picture has changed since then: what comes, changes it."""
+        if self._looked is None:
+            return False
+        return float(np.abs(_thumbnail(frame) - self._looked).max()) <= STILL
 
 
 def _thumbnail(frame: Frame) -> NDArray[np.float32]:

@@ -37,16 +37,29 @@ class Scene:
     looked: list[int]  # the frames that were looked at, in order
     rate: float
     picture: Box
+    thorough: list[int]  # of these, the looks that could find everything
 
     def look_before(self, index: int) -> int:
         """The last look before this frame; the scene's first frame less one if there is none."""
-        place = bisect_left(self.looked, index)
-        return self.looked[place - 1] if place else self.first - 1
+        return _before(self.looked, index, self.first - 1)
 
     def look_after(self, index: int) -> int:
         """The next look after this frame; the scene's end if there is none."""
-        place = bisect_right(self.looked, index)
-        return self.looked[place] if place < len(self.looked) else self.end
+        return _after(self.looked, index, self.end)
+
+    def trusted(self, at: NDArray[Any]) -> list[int]:
+        """The looks that can say of a track, found in the frames `at`, that it is gone."""
+        return self.thorough if set(at.tolist()) <= set(self.thorough) else self.looked
+
+
+def _before(looks: list[int], index: int, start: int) -> int:
+    place = bisect_left(looks, index)
+    return looks[place - 1] if place else start
+
+
+def _after(looks: list[int], index: int, end: int) -> int:
+    place = bisect_right(looks, index)
+    return looks[place] if place < len(looks) else end
 
 
 Chain = list[tuple[int, Detection]]
@@ -117,8 +130,10 @@ def _with_tails(
 ) -> tuple[int, NDArray[Any]]:
     """The track's first frame and edges, its tails included."""
     tail = ceil(TAIL_SECONDS * scene.rate)
-    first = max(scene.look_before(int(at[0])) - tail, scene.first)
-    end = min(scene.look_after(int(at[-1])) + tail + 1, scene.end)
+    sure = scene.trusted(at)
+    since = min(scene.look_before(int(at[0])) - tail, _before(sure, int(at[0]), scene.first - 1))
+    until = max(scene.look_after(int(at[-1])) + tail, _after(sure, int(at[-1]), scene.end))
+    first, end = max(since, scene.first), min(until + 1, scene.end)
     before = _tail(at[::-1], places[::-1], int(at[0]) - first, scene.rate)[::-1]
     after = _tail(at, places, end - 1 - int(at[-1]), scene.rate)
     return first, np.concatenate([before, boxes, after])

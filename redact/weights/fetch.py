@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import IO
 
 from redact.errors import DetectorError, UsageError
-from redact.weights.listing import Archive, File, Model, cache_folder, manifest, model
+from redact.weights.listing import Archive, File, Model, cache_folder, manifest, mend, model
 from redact.weights.opened import OK, state, unlisted
 
 Progress = Callable[[str, float], None]
@@ -53,12 +53,12 @@ def pull(slots: Sequence[str] | None = None, progress: Progress | None = None) -
 
 
 def _pull(each: Model) -> None:
-    if each.inside:
-        package = each.inside.partition("/")[0].replace("_", "-")
+    if each.inside or each.ours:
+        package = each.inside.partition("/")[0].replace("_", "-") or "redact"
         raise DetectorError(
             f"the model {each.name}, inside the package {package}, is missing or changed.",
             means=_KEPT,
-            todo=f"pip install --force-reinstall {package}",
+            todo=mend(each),
         )
     if not all(file.members or file.url for file in each.files) or not each.files:
         raise UsageError(

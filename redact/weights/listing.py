@@ -55,6 +55,7 @@ class Model:
     main: str = ""  # the file whose digest stands for the model
     archives: tuple[Archive, ...] = ()
     inside: str = ""  # "package/folder" of an installed package that brings the files along
+    ours: bool = False  # trained by us: its files lie beside the manifest
     address: str = ""  # where its makers publish it
     input: str
     threshold_ppm: int  # 0 where there is none
@@ -63,6 +64,8 @@ class Model:
     @property
     def place(self) -> Path:
         """The folder of its files. Raises DetectorError if the package that has them is absent."""
+        if self.ours:
+            return _manifest_file().parent
         if not self.inside:
             return cache_folder() / self.folder
         package, _, below = self.inside.partition("/")
@@ -94,8 +97,11 @@ class Model:
 @cache
 def manifest() -> tuple[Model, ...]:
     """Every model of the manifest; the first of a slot is the one that is used."""
-    path = next(place for place in PLACES if place.exists())
-    return parse(path.read_text(encoding="utf-8"))
+    return parse(_manifest_file().read_text(encoding="utf-8"))
+
+
+def _manifest_file() -> Path:
+    return next(place for place in PLACES if place.exists())
 
 
 def parse(text: str) -> tuple[Model, ...]:
@@ -129,13 +135,19 @@ def cache_folder() -> Path:
 
 def changed(wanted: Model, what: str) -> DetectorError:
     """The error for a model whose files are not those of the manifest."""
-    package = wanted.inside.partition("/")[0].replace("_", "-")
-    mend = f"pip install --force-reinstall {package}" if package else f"{PULL} {wanted.name}"
     return DetectorError(
         f"the model {wanted.name} is not as it should be: {what}.",
-        todo=f"{mend} (`redact models verify` checks all of them)",
+        todo=f"{mend(wanted)} (`redact models verify` checks all of them)",
         reason=Reason.MODEL_CHANGED,
     )
+
+
+def mend(wanted: Model) -> str:
+    """The command that puts a model's files right."""
+    if wanted.ours and _manifest_file() == PLACES[1]:  # a checkout
+        return f"git checkout -- models/{wanted.main}"
+    package = "redact" if wanted.ours else wanted.inside.partition("/")[0].replace("_", "-")
+    return f"pip install --force-reinstall {package}" if package else f"{PULL} {wanted.name}"
 
 
 def _model(table: dict[str, Any], *, is_first: bool) -> Model:

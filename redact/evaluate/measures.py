@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,6 +65,9 @@ class Share:
         return Share(self.part + other.part, self.whole + other.whole)
 
 
+NONE = Share(0, 0)
+
+
 def leaked(original: Luma, redacted: Luma, box: Box) -> bool:
     """
     Whether what was in the box can still be seen.
@@ -102,24 +105,21 @@ def seen_cells(original: Luma, redacted: Luma, box: Box) -> Share:
 
 def over_redaction(original: Luma, redacted: Luma, boxes: Iterable[Box]) -> Share:
     """Of the pixels outside all labelled boxes, grown by AROUND, those that were redacted."""
-    outside = _outside(original, redacted, [box.grow(AROUND) for box in boxes])
+    there = outside(original, redacted, [box.grow(AROUND) for box in boxes])
     changed = cv2.absdiff(original, redacted) > CHANGED
-    return Share(int((changed & outside).sum()), int(outside.sum()))
+    return Share(int((changed & there).sum()), int(there.sum()))
 
 
-def psnr_outside(
-    original: Luma, redacted: Luma, boxes: Sequence[Box], *, peak: float = 255.0
-) -> float:
-    """
-    Peak signal to noise, in dB, of the pixels outside the regions that were covered.
+def error_outside(original: Luma, redacted: Luma, boxes: Iterable[Box]) -> Share:
+    """Squared differences of the pixels outside what was covered, over their number."""
+    there = outside(original, redacted, boxes)
+    squares = (original.astype(np.int64) - redacted)[there] ** 2
+    return Share(int(squares.sum()), int(there.sum()))
 
-    Infinite where nothing differs, and where no pixel is outside.
-    """
-    outside = _outside(original, redacted, boxes)
-    if not outside.any():
-        return float("inf")
-    error = (original[outside].astype(float) - redacted[outside].astype(float)) ** 2
-    return float(10 * np.log10(peak**2 / error.mean())) if error.any() else float("inf")
+
+def psnr(error: Share, *, peak: float = 255.0) -> float:
+    """Peak signal to noise, in dB; infinite where nothing differs."""
+    return float(10 * np.log10(peak**2 / error.value)) if error.part else float("inf")
 
 
 def sound_leaked(
@@ -177,14 +177,15 @@ def _cells(part: NDArray[np.float32], cell: int) -> NDArray[Any]:
     return part.reshape(rows, cell, columns, cell).swapaxes(1, 2).reshape(-1, cell * cell)
 
 
-def _outside(original: Luma, redacted: Luma, boxes: Iterable[Box]) -> NDArray[np.bool_]:
+def outside(original: Luma, redacted: Luma, boxes: Iterable[Box]) -> NDArray[np.bool_]:
+    """(height, width): which pixels lie in none of the boxes."""
     _check(original, redacted)
-    outside = np.ones(original.shape, bool)
+    there = np.ones(original.shape, bool)
     for box in boxes:
         inside = _inside(box, original)
         if inside is not None:
-            outside[inside.y0 : inside.y1, inside.x0 : inside.x1] = False
-    return outside
+            there[inside.y0 : inside.y1, inside.x0 : inside.x1] = False
+    return there
 
 
 def _inside(box: Box, picture: Luma) -> Box | None:

@@ -1,0 +1,60 @@
+"""Stretches of memory: on the device, places inside them, and of the host for copies."""
+
+from __future__ import annotations
+
+import ctypes
+import weakref
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from redact.cuda.driver import Gpu
+
+NO_STREAM = -1
+"""Whose spare memory anyone may have: nothing is queued on it."""
+
+
+class Memory:
+    """
+    A stretch of device memory; given back when nothing holds it any more.
+
+    The thread that asked for it may let go while its work on it is still queued: whoever is given
+    it next works on the same stream. Another thread waits for its own work before it lets go.
+    """
+
+    def __init__(self, gpu: Gpu, address: int, size: int, stream: int) -> None:
+        self.gpu, self.address, self.size = gpu, address, size
+        weakref.finalize(self, gpu.give_back, address, size, stream).atexit = False
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An address inside memory, which is held with it."""
+
+    memory: Memory
+    offset: int
+
+    @property
+    def address(self) -> int:
+        return self.memory.address + self.offset
+
+
+class Pinned:
+    """Host memory that the GPU copies to by itself, as an array; freed like Memory."""
+
+    def __init__(self, gpu: Gpu, address: int, size: int) -> None:
+        self.address = address
+        buffer = (ctypes.c_uint8 * size).from_address(address)
+        self.array: NDArray[np.uint8] = np.ctypeslib.as_array(buffer)
+        weakref.finalize(buffer, gpu.release_pinned, address).atexit = False
+
+
+def rounded(size: int) -> int:
+    """Sizes come in steps, so that what was given back fits again: powers of 2, then megabytes."""
+    megabyte = 1 << 20
+    if size > megabyte:
+        return -(-size // megabyte) * megabyte
+    return max(512, 1 << (size - 1).bit_length()) if size > 1 else 512

@@ -1,0 +1,1 @@
+"""The parts of the bench: footage that it makes, what it measures of it, tables and charts."""

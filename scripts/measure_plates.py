@@ -1,0 +1,312 @@
+#!/usr/bin/env python3
+"""
+Measures the plate detector: coverage, false boxes, time, and what can be read after redaction.
+
+    scripts/measure_plates.py [--data ../shared/data] [--openalpr DIR] [--walls] [--write]
+                              [--only pictures|rendered|plain|video|time|reading|write]
+
+DIR is `endtoend` of a checkout of github.com/openalpr/benchmarks (AGPL-3.0: for measuring alone).
+--walls brings Debian's packages of desktop pictures, as further pictures without plates. Each part
+that ran goes into scripts/bench_results/plates.json; --write puts the tables into README.md and
+models/plates.md, and the threshold's recall into models/manifest.toml. Prints counts alone, never
+what stands on a plate.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from fractions import Fraction
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from plates_parts import attack, card
+from plates_parts.crops import make_crop
+from plates_parts.layouts import LAYOUTS
+from plates_parts.lettering import Lettering, fetch
+from plates_parts.measuring import Counts, Found, Truth, by, count, look, tracked
+from plates_parts.paste import bounds, paste, turned
+from plates_parts.plate import draw_plate
+from plates_parts.sources import Photo, Sources, frames_of, labelled
+from plates_parts.surroundings import ground, park
+
+from redact import weights
+from redact.detectors.plates import PlateDetector
+from redact.policy import Faces, Plates
+from redact.types import Frame
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "scripts" / "bench_results" / "plates.json"
+THRESHOLDS = (0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.6)
+WIDTHS = (20, 40, 80, 160, 10_000)
+HEIGHTS = (6, 10, 16, 32, 64, 10_000)
+# Without plates, and none of their frames was trained on.
+PLAIN = (
+    "egoblur_test_video.mp4",
+    "intel_people-detection.mp4",
+    "faceseq_IMG_4920.mp4",
+    "faceseq_IMG_5490.mp4",
+    "faceseq_mo_justin_mask_NoMask.mp4",
+)
+WALLS = ("gnome-backgrounds", "mate-backgrounds", "ukui-wallpapers", "lomiri-wallpapers-20.04")
+EACH = 6  # rendered plates of a layout
+
+
+def main() -> None:
+    options = _options()
+    result = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    for name, part in PARTS.items():
+        if options.only in (None, name):
+            print(f"measuring {name} ...", flush=True)
+            result |= {"where": _where(), name: part(options)}
+            RESULTS.write_text(json.dumps(result, indent=1) + "\n")
+    if options.write or options.only == "write":
+        card.write(ROOT, result)
+
+
+def pictures(options: argparse.Namespace) -> dict[str, Any]:
+    """Labelled real pictures, by source; the first are of the training's own sources."""
+    aside = labelled(options.data, aside=True)
+    groups: dict[str, Iterator[tuple[Photo, Truth]]] = {
+        "Romania, dashcam, kept aside": ((a.photo, a.plates) for a in aside if a.name[0] == "r"),
+        "Indonesia, phone, kept aside": ((a.photo, a.plates) for a in aside if a.name[0] == "i"),
+        "Romania, other rides": _measuring_only(options.data),
+    }
+    if options.openalpr:
+        countries = {"United States": "us", "Europe": "eu", "Brazil": "br"}
+        for name, folder in countries.items():
+            groups[f"{name} (openalpr)"] = _openalpr(options.openalpr / folder)
+        everywhere = [
+            each for folder in countries.values() for each in _openalpr(options.openalpr / folder)
+        ]
+        groups["the same, shrunk to plates of 20 to 40 px"] = _mosaics(everywhere)
+    return {name: _figures(look(_detector(0.2), each)) for name, each in groups.items()}
+
+
+def _mosaics(pictures: list[tuple[Photo, Truth]]) -> Iterator[tuple[Photo, Truth]]:
+    """Twelve shrunken pictures in each of 1280 x 720, cut to 320 x 240 around their plates."""
+    rng, per = np.random.default_rng(7), 12
+    for start in range(0, len(pictures) - per + 1, per):
+        canvas, plates = np.zeros((720, 1280, 3), np.uint8), []
+        for place, (photo, (plate,)) in enumerate(pictures[start : start + per]):
+            wide = np.exp(rng.uniform(*np.log((20, 40))))
+            share = min(wide / (plate[2] - plate[0]), 1)
+            small = cv2.resize(photo, None, fx=share, fy=share, interpolation=cv2.INTER_AREA)
+            middle = (plate[:2] + plate[2:]) / 2 * share
+            low = np.clip(
+                middle - (160, 120), 0, np.maximum(np.array(small.shape[1::-1]) - (320, 240), 0)
+            )
+            x, y = low.astype(int)
+            part = small[y : y + 240, x : x + 320]
+            column, row = place % 4 * 320, place // 4 * 240
+            canvas[row : row + part.shape[0], column : column + part.shape[1]] = part
+            plates.append(plate * share - (x, y, x, y) + (column, row, column, row))
+        yield canvas, np.array(plates)
+
+
+def _measuring_only(data: Path) -> Iterator[tuple[Photo, Truth]]:
+    truth = json.loads((data / "truth.json").read_text())["plates"]
+    for name, one in truth.items():
+        boxes = np.array([[x, y, x + w, y + h] for x, y, w, h in one["boxes"]], float)
+        yield _read(data / "plates" / name), boxes.reshape(-1, 4)
+
+
+def _openalpr(folder: Path) -> Iterator[tuple[Photo, Truth]]:
+    """One labelled plate a picture; other plates in it count as false boxes."""
+    for path in sorted(folder.glob("*.txt")):
+        name, *box = path.read_text().split("\t")[:5]
+        x, y, wide, high = map(float, box)
+        yield _read(folder / name), np.array([[x, y, x + wide, y + high]])
+
+
+def _read(path: Path) -> Photo:
+    return cv2.cvtColor(cv2.imread(str(path), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+
+
+def _figures(looked: list[Found]) -> dict[str, Any]:
+    score = Plates().min_score
+    return {
+        "thresholds": {str(t): _numbers(count(looked, t)) for t in THRESHOLDS},
+        "at_default": _numbers(count(looked, score)),
+        "by_width": [_numbers(one) for one in by(looked, score, 0, WIDTHS)],
+        "by_height": [_numbers(one) for one in by(looked, score, 1, HEIGHTS)],
+    }
+
+
+def _numbers(counts: Counts) -> dict[str, int]:
+    return {name: int(getattr(counts, name)) for name in Counts.__dataclass_fields__}
+
+
+def rendered(options: argparse.Namespace) -> dict[str, Any]:
+    """Every layout, drawn and pasted with a seed that the training never used."""
+    lettering = Lettering(options.work / "fonts" if (options.work / "fonts").exists() else None)
+    finds = _detector(0.2, long_side=256)
+    return {
+        layout.country: _numbers(
+            count(
+                look(finds, (_scene(layout, number, lettering) for number in range(EACH))),
+                Plates().min_score,
+            )
+        )
+        for layout in LAYOUTS
+    }
+
+
+def _scene(layout: Any, number: int, lettering: Lettering) -> tuple[Photo, Truth]:
+    """One plate of 24 to 200 pixels on a drawn vehicle, 256 pixels square."""
+    rng = np.random.default_rng([1999, LAYOUTS.index(layout), number])
+    picture, plate = ground(256, rng), draw_plate(rng, lettering, layout)
+    wide = float(np.exp(rng.uniform(*np.log((24, 200)))))
+    corners = turned(wide, wide * plate.shape[0] / plate.shape[1], rng) + 128
+    park(picture, bounds(corners), rng)
+    paste(picture, plate, corners, rng)
+    return picture.clip(0, 255).astype(np.uint8), bounds(corners)[np.newaxis]
+
+
+def plain(options: argparse.Namespace) -> dict[str, Any]:
+    """Stills without plates: everything that is found is false."""
+    none = np.zeros((0, 4))
+    groups = {"held-out clips": [(f, none) for f in _stills(options.data)]}
+    if options.walls:
+        folder = options.work / "walls"
+        fetch(WALLS, folder)
+        paths = sorted({path for ending in ("jpg", "png") for path in folder.rglob(f"*.{ending}")})
+        large = [path for path in paths if not path.is_symlink() and path.stat().st_size > 100_000]
+        groups["desktop pictures"] = [(_small(path), none) for path in large]
+    groups["rendered, no plate"] = [(photo, none) for photo in _clutter(options)]
+    return {name: _figures(look(_detector(0.2), each)) for name, each in groups.items()}
+
+
+def _stills(data: Path) -> list[Photo]:
+    return [frame for name in PLAIN for frame in frames_of(data / "video" / name, 1.0)]
+
+
+def _small(path: Path) -> Photo:
+    photo = _read(path)
+    share = min(1280 / max(photo.shape), 1)
+    return cv2.resize(photo, None, fx=share, fy=share, interpolation=cv2.INTER_AREA)
+
+
+def _clutter(options: argparse.Namespace) -> list[Photo]:
+    """Crops of pages, signs, shop fronts and vehicles without plates, of a seed kept aside."""
+    lettering = Lettering(options.work / "fonts" if (options.work / "fonts").exists() else None)
+    crops = (make_crop(index, Sources(), lettering, seed=1999) for index in range(300))
+    return [one.picture for one in crops if not len(one.plates) and not len(one.ignored)]
+
+
+def video(options: argparse.Namespace) -> dict[str, Any]:
+    """The same clips in full, through schedule and tracking."""
+    pace = Faces().looks_per_second
+    finds = _detector(Plates().min_score)
+    return {name: _numbers(tracked(finds, options.data / "video" / name, pace)) for name in PLAIN}
+
+
+def times(options: argparse.Namespace) -> dict[str, Any]:
+    """Milliseconds of a look at one 1280 x 720 frame, on two threads: wall and processor."""
+    finds = _detector(Plates().min_score, threads=2)
+    frame = _frame()
+    looks = {"thorough": finds, "quick": finds.quick()}
+    result: dict[str, Any] = {}
+    for name, each in looks.items():
+        runs = [_timed(each, frame) for _ in range(options.rounds)]
+        result[name] = {
+            "wall_ms": round(statistics.median(run[0] for run in runs), 2),
+            "best_wall_ms": round(min(run[0] for run in runs), 2),
+            "cpu_ms": round(statistics.median(run[1] for run in runs), 2),
+        }
+    result["looks_per_frame"] = round(Faces().looks_per_second / 30, 4)  # of 30 a second
+    return result
+
+
+def _frame() -> Frame:
+    rng = np.random.default_rng(0)
+    luma = rng.integers(0, 256, (720, 1280), np.uint8)
+    chroma = [rng.integers(0, 256, (360, 640), np.uint8) for _ in range(2)]
+    return Frame((luma, *chroma), 8, 0, 0, Fraction(1, 30))
+
+
+def _timed(finds: PlateDetector, frame: Frame) -> tuple[float, float]:
+    wall, cpu = time.perf_counter(), time.process_time()
+    finds.detect([frame] * 4)
+    return (time.perf_counter() - wall) * 250, (time.process_time() - cpu) * 250
+
+
+def reading(_options: argparse.Namespace) -> dict[str, Any]:
+    """What a recogniser reads, and how often one who knows the font picks the right number."""
+    read, rng, plates = attack.reader(), np.random.default_rng(11), 40
+    result: dict[str, Any] = {"plates": plates, "candidates": 50, "before": 0}
+    numbers = [attack.text(rng) for _ in range(plates)]
+    photos = [attack.photo(number, noise=2.0, seed=i) for i, number in enumerate(numbers)]
+    for number, photo in zip(numbers, photos, strict=True):
+        result["before"] += attack.plain(number) in read(photo)
+    ways = [
+        attack.Way(method, cells) for method in ("fill", "pixelate", "blur") for cells in (1, 2, 4)
+    ]
+    for way in ways:
+        reads = [read(attack.redacted(photo, way)) for photo in photos]
+        pairs = list(zip(numbers, reads, strict=True))
+        result[f"{way.method}, {way.cells} cells"] = {
+            "exact": sum(attack.plain(number) in texts for number, texts in pairs),
+            "three_in_a_row": sum(
+                any(attack.alike(text, number) >= 3 for text in texts) for number, texts in pairs
+            ),
+            "picked": attack.guessed(way, plates=plates, candidates=50, seed=1),
+        }
+    return result
+
+
+PARTS = {
+    "pictures": pictures,
+    "rendered": rendered,
+    "plain": plain,
+    "video": video,
+    "time": times,
+    "reading": reading,
+}
+
+
+def _detector(min_score: float, *, long_side: int = 0, threads: int = 1) -> PlateDetector:
+    opened = weights.open_model("plates", purpose="commercial")
+    return PlateDetector(
+        opened.read(opened.main),
+        label=opened.name,
+        min_score=min_score,
+        long_side=long_side or Plates().long_side,
+        threads=threads,
+    )
+
+
+def _where() -> dict[str, Any]:
+    return {
+        "date": datetime.now(UTC).date().isoformat(),
+        "model": weights.model("plates").sha256,
+        "min_score": Plates().min_score,
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "onnxruntime": version("onnxruntime"),
+        "python": platform.python_version(),
+    }
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[1])
+    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
+    parser.add_argument("--work", type=Path, default=ROOT / "build" / "plates")
+    parser.add_argument("--openalpr", type=Path)
+    parser.add_argument("--walls", action="store_true")
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--write", action="store_true")
+    parser.add_argument("--only", choices=[*PARTS, "write"])
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
