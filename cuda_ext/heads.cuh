@@ -18,7 +18,9 @@ struct Head {
   int turns, border;         // see letterbox
   int width, height;         // of the padded picture, before it was turned
   int peaks;                 // only cells that none of the 8 around exceeds
+  int across, down;          // of the frame, the way up in which it was shown
   float min_score, scale;    // scale: pixels of the network's input a pixel of the frame
+  float cut_off;             // the least score of what an edge of the frame cuts off
   float unit;                // pixels in which the four sides are given
   float flattest, tallest;   // the most, and the least, width by height of a box
 };
@@ -67,6 +69,11 @@ DEVICE Found turned_back(const Found &box, const Head &head) {
   if (head.turns == 3) return {box.y0, height - box.x1, box.y1, height - box.x0, 0.f};
   return box;
 }
+// Of a box in pixels of the frame.
+DEVICE bool reaches_edge(const Head &head, const Found &box) {
+  return box.x0 <= 1.f || box.y0 <= 1.f || box.x1 >= (float)(head.across - 1) ||
+         box.y1 >= (float)(head.down - 1);
+}
 DEVICE bool any_not_finite(const Head &head, i64 at, i64 area, int n) {
   const int sizes = head.offsets ? 2 : 4;
   for (int k = 0; k < sizes; ++k)
@@ -102,7 +109,7 @@ KERNEL(decode)(const Head *given, Found *found, int most, int *counts, int *faul
   }
   const float *heat = head.heat + (i64)n * head.channels * area;
   const float score = heat[at];
-  if (!(score >= head.min_score)) return;
+  if (!(score >= head.min_score || score >= head.cut_off)) return;
   const int row = (int)(at / head.columns), column = (int)(at % head.columns);
   if (head.peaks && !is_peak(head, heat, row, column)) return;
   Found box = head.offsets ? from_centre(head, at, area, row, column, n)
@@ -110,11 +117,11 @@ KERNEL(decode)(const Head *given, Found *found, int most, int *counts, int *faul
   if (!has_shape(head, box)) return;
   box = turned_back(box, head);
   const float border = (float)head.border;
+  box = {(box.x0 - border) / head.scale, (box.y0 - border) / head.scale,
+         (box.x1 - border) / head.scale, (box.y1 - border) / head.scale, score};
+  if (!(score >= head.min_score || reaches_edge(head, box))) return;
   const int slot = atomicAdd(&counts[n], 1);
-  if (slot < most)
-    found[(i64)n * most + slot] = {(box.x0 - border) / head.scale, (box.y0 - border) / head.scale,
-                                   (box.x1 - border) / head.scale, (box.y1 - border) / head.scale,
-                                   score};
+  if (slot < most) found[(i64)n * most + slot] = box;
 }
 EXPORT_THREADS(decode)
 

@@ -1,5 +1,5 @@
 """
-Remove faces and spoken names from footage, and prove that it was done.
+Remove faces, licence plates and spoken names from footage, and prove that it was done.
 
     import redact
     with redact.Redactor(policy="strict") as redactor:

@@ -46,7 +46,7 @@ from redact.types import Frame
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "scripts" / "bench_results" / "plates.json"
-THRESHOLDS = (0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.6)
+THRESHOLDS = (0.45, 0.5, 0.55, 0.6, 0.7)
 WIDTHS = (20, 40, 80, 160, 10_000)
 HEIGHTS = (6, 10, 16, 32, 64, 10_000)
 # Without plates, and none of their frames was trained on.
@@ -89,7 +89,8 @@ def pictures(options: argparse.Namespace) -> dict[str, Any]:
             each for folder in countries.values() for each in _openalpr(options.openalpr / folder)
         ]
         groups["the same, shrunk to plates of 20 to 40 px"] = _mosaics(everywhere)
-    return {name: _figures(look(_detector(0.2), each)) for name, each in groups.items()}
+    finds = _detector(Plates().min_score)
+    return {name: _figures(look(finds, each)) for name, each in groups.items()}
 
 
 def _mosaics(pictures: list[tuple[Photo, Truth]]) -> Iterator[tuple[Photo, Truth]]:
@@ -149,7 +150,7 @@ def _numbers(counts: Counts) -> dict[str, int]:
 def rendered(options: argparse.Namespace) -> dict[str, Any]:
     """Every layout, drawn and pasted with a seed that the training never used."""
     lettering = Lettering(options.work / "fonts" if (options.work / "fonts").exists() else None)
-    finds = _detector(0.2, long_side=256)
+    finds = _detector(Plates().min_score, long_side=256)
     return {
         layout.country: _numbers(
             count(
@@ -183,7 +184,8 @@ def plain(options: argparse.Namespace) -> dict[str, Any]:
         large = [path for path in paths if not path.is_symlink() and path.stat().st_size > 100_000]
         groups["desktop pictures"] = [(_small(path), none) for path in large]
     groups["rendered, no plate"] = [(photo, none) for photo in _clutter(options)]
-    return {name: _figures(look(_detector(0.2), each)) for name, each in groups.items()}
+    finds = _detector(Plates().min_score)
+    return {name: _figures(look(finds, each)) for name, each in groups.items()}
 
 
 def _stills(data: Path) -> list[Photo]:

@@ -171,15 +171,16 @@ def expected_boxes(heat, sizes, offsets, looks, number):
             sizes[number],
             None if offsets is None else offsets[number],
             stride=look["stride"],
-            min_score=look["min_score"],
+            min_score=min(look["min_score"], look["cut_off"]),
             unit=look["unit"],
             peaks=look["peaks"],
             aspects=(look["tallest"], look["flattest"]),
         )
         found = faces.turn_back(found, look["turns"], look["height"], look["width"])
         found = (found - np.float32(look["border"])) / np.float32(look["scale"])
-        all_boxes.append(found)
-        all_scores.append(scores)
+        sure = (scores >= look["min_score"]) | faces.cut_off(found, look["across"], look["down"])
+        all_boxes.append(found[sure])
+        all_scores.append(scores[sure])
     return faces.merge(np.concatenate(all_boxes), np.concatenate(all_scores))
 
 
@@ -196,6 +197,9 @@ def test_decode_and_merge(gpu, data, sides, backwards):
             "width": 100,
             "height": 70,
             "min_score": np.float32(data.draw(st.sampled_from([0.0, 0.3, 0.99, 2.0]))),
+            "cut_off": np.float32(data.draw(st.sampled_from([0.0, 0.2, 0.9]))),
+            "across": 250,
+            "down": 170,
             "scale": np.float32(0.37),
             "unit": data.draw(st.sampled_from([1, 8])),
             "peaks": data.draw(st.booleans()),

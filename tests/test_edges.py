@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from redact.detectors.edges import TAIL, WITHIN, trimmed
+from redact.detectors.edges import DIP_WITHIN, trimmed
 from redact.detectors.voice import RATE
 
 GENERATOR = np.random.default_rng(3)
@@ -42,23 +42,10 @@ def test_a_short_closure_after_what_was_heard_stays_covered():
 
 
 def test_a_stretch_ends_where_the_voice_falls_off_between_words():
-    samples = sound((0.1, 1.66), (0.006, 0.03), (0.1, 1.0))
-    start, end = trimmed(samples, (1.0, 1.5), (0.9, 1.8))
+    samples = sound((0.1, 1.6), (0.006, 0.03), (0.1, 1.0))
+    start, end = trimmed(samples, (1.0, 1.5), (0.9, 1.75))
     assert start == 0.9
-    assert 1.67 < end < 1.72
-
-
-def test_a_stretch_starts_where_the_voice_falls_off_before_the_name():
-    samples = sound((0.1, 0.97), (0.006, 0.03), (0.1, 2.0))
-    start, end = trimmed(samples, (1.0, 1.5), (0.9, 1.8))
-    assert 0.94 < start < 1.0
-    assert end == 1.8
-
-
-@pytest.mark.parametrize("at", [1.0 + WITHIN + 0.02, 1.5 + TAIL - 0.05])
-def test_a_closure_inside_a_name_is_not_its_edge(at):
-    samples = sound((0.1, at), (0.006, 0.03), (0.1, 1.0))
-    assert trimmed(samples, (1.0, 1.5), (0.9, 1.8)) == (0.9, 1.8)
+    assert 1.61 < end < 1.66
 
 
 def test_in_noise_nothing_is_given_back():
@@ -79,4 +66,5 @@ def test_what_was_heard_in_voice_is_never_given_back(times, levels):
     samples = sound(*((level, 0.3) for level in levels), (0.1, 0.2))
     kept = trimmed(samples, (start, end), (outer, last))
     assert outer <= kept[0]
-    assert min(end, last) <= kept[1] <= last
+    assert kept[1] <= last
+    assert kept[1] >= min(end, last - DIP_WITHIN)

@@ -258,7 +258,7 @@ class TestPlans:
         with pytest.raises(ResidualError):
             make(made_of(Faces()), clip, empty)
         made, _ = make(made_of(Faces()), clip, empty, trust=True)
-        assert published_facts(made, POLICY).check.residual == 1
+        assert published_facts(made, POLICY, None).check.residual == 1
 
     def test_a_plan_fits_only_the_file_it_was_made_for(self, clip, tmp_path):
         other = make_clip(tmp_path / "other.mp4", Picture(frames=31), [Voice(seconds=1.2)])

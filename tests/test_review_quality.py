@@ -1,6 +1,7 @@
 """Samples: the bounds against published figures, the draw, the blind queue, two signatures."""
 
 import math
+from dataclasses import replace
 from hashlib import sha256
 
 import pytest
@@ -10,7 +11,9 @@ from hypothesis import strategies as st
 from redact import quality
 from redact.ledger import merkle
 from redact.review import lots
+from redact.review.guard import RefusedError
 from tests.media_maker import Picture, make_clip
+from tests.review_store import fill, film
 from tests.test_review import PEOPLE, folder, made, people, site  # noqa: F401  # fixtures
 
 # Exact binomial plans (scipy), as in sampling tables: clips for a leak rate and a count of leaks.
@@ -130,16 +133,24 @@ def test_a_sample_is_drawn_once(people):
     assert again.status_code == 409
 
 
-def test_a_clip_published_after_the_draw_changes_nothing(site, people, folder):
+def test_what_is_published_or_withdrawn_after_the_draw_changes_nothing(site, people, folder):
     where = begin(people)
     lot = lots.of(site.opened, where.rpartition("/")[2])
     sample = lots.sample(site.opened, lot)
+    fill(site.opened.store, film(folder), clips=40, held=0)
+    last = max(value["seq"] for value in site.opened.history(sample[0]))
+    people["officer"].send(f"/clips/{sample[0]}/withdraw", last=str(last), reason="mistake")
+    assert people["officer"].json("/overview.json")["clips"]["published"] == 39
     site.opened.samples.clear()
-    people["officer"].json("/overview.json")
-    withdrawn = sample[0]
-    last = max(value["seq"] for value in site.opened.history(withdrawn))
-    people["officer"].send(f"/clips/{withdrawn}/withdraw", last=str(last), reason="mistake")
     assert lots.sample(site.opened, lot) == sample
+
+
+def test_a_sample_that_is_not_the_recorded_one_is_not_shown(site, people):
+    where = begin(people)
+    lot = lots.of(site.opened, where.rpartition("/")[2])
+    other = replace(lot, drawn={**lot.drawn, "nonce": "00" * 32})
+    with pytest.raises(RefusedError, match="can't be drawn again"):
+        lots.sample(site.opened, other)
 
 
 @pytest.mark.parametrize(("stratum", "most"), [("nothing_found", 4), ("something_found", 8)])
@@ -229,8 +240,6 @@ def test_known_leaks_measure_the_reviewers(site, people, tmp_path):
     for number in range(3):
         make_clip(tmp_path / "leaks" / f"{number}.mp4", Picture(frames=5 + number))
     (tmp_path / "leaks" / "notes.txt").write_text("no clip")
-    from dataclasses import replace
-
     from redact.review.probes import Probe
     from tests.test_review import Browser
 

@@ -99,15 +99,16 @@ def test_a_plan_is_edited_by_hand_and_applied(tmp_path, keys, portrait):
     clip, store, plan = portrait(tmp_path / "a.mp4"), tmp_path / "store", tmp_path / "plan.json"
     assert redact("plan", clip, "-o", plan, keys=keys).code == 0
     value = json.loads(plan.read_text())
-    found = value["regions"]
-    assert found
+    found = sorted(value["regions"], key=lambda region: region["kind"] != "face")
+    faces = sum(region["kind"] == "face" for region in found)  # a badge may pass for a plate
+    assert faces
     corner = [0, 200, 40, 240]
     added = {**found[0], "first": 0, "boxes": [corner] * FRAMES, "method": "pixelate"}
     plan.write_text(json.dumps({**value, "regions": [*found, added]}))
 
     done = redact("apply", clip, plan, "--store", store, "--json", keys=keys)
     said = done.lines[0]
-    assert (done.code, said["removed"]["face"]) == (0, len(found) + 1)
+    assert (done.code, said["removed"]["face"]) == (0, faces + 1)
     face = tuple(found[0]["boxes"][0])
     assert change(clip, Path(said["output"]), tuple(corner)) > 2
     assert change(clip, Path(said["output"]), face) > 5
@@ -127,12 +128,14 @@ def test_the_python_api(tmp_path, keys, portrait):
     with api.Redactor("strict", device="cpu") as redactor:
         assert redactor.check(clip).tracks
         plan = redactor.plan(clip)
-        assert [region.kind for region in plan.regions] == [Kind.FACE] * len(plan.regions)
+        faces = sum(region.kind is Kind.FACE for region in plan.regions)
+        assert faces
+        assert {region.kind for region in plan.regions} <= {Kind.FACE, Kind.PLATE}
         applied = redactor.apply(clip, plan, tmp_path / "by plan")
         assert applied.output is not None
         assert redactor.check(applied.output).clean
         done = redactor.run(clip, tmp_path / "store")
-        assert (done.status, done.removed["face"]) == ("published", len(plan.regions))
+        assert (done.status, done.removed["face"]) == ("published", faces)
         assert redactor.run(clip, tmp_path / "store").status == "already"
         with pytest.raises(ResidualError):
             redactor.apply(clip, Plan.from_json(without_regions(plan)), tmp_path / "by plan")

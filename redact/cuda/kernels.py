@@ -30,8 +30,8 @@ SHOWN = np.dtype(
 HEAD = np.dtype(
     [
         *fields("heat sizes offsets", "u8"),
-        *fields("channels rows columns stride turns border width height peaks", "i4"),
-        *fields("min_score scale unit flattest tallest", "f4"),
+        *fields("channels rows columns stride turns border width height peaks across down", "i4"),
+        *fields("min_score scale cut_off unit flattest tallest", "f4"),
     ],
     align=True,
 )

@@ -16,16 +16,10 @@ PAUSE_BEFORE = 0.06
 """Seconds of silence that part a name from what was said before it."""
 PAUSE_AFTER = 0.1
 """The same after it: longer than the closure before a "t" or a "k" inside a name."""
-DIP_BEFORE = 0.15
-"""Share of the name's loudest frame below which the voice falls between two words (-16 dB)."""
-DIP_AFTER = 0.3
-"""The same after the name, where the padded stretch is longer."""
-WITHIN = 0.05
-"""Seconds after the recogniser heard a name begin in which it may not have begun yet."""
-TAIL = 0.14
-"""Seconds after the recogniser heard a name end in which it is not over yet, pause or not."""
-NEAR = 2.0
-"""The first frame after a name that is no more than this times the softest is its end."""
+DIP = 0.1
+"""Share of the name's loudest frame below which the voice falls between two words (-20 dB)."""
+DIP_WITHIN = 0.2
+"""Seconds at the end of the padded stretch in which the next word is likely to begin."""
 KEEP = 0.03
 """Seconds of the silence that go with the name: a breath or a soft consonant may lie there."""
 AROUND = 0.4
@@ -51,12 +45,8 @@ def trimmed(samples: NDArray[np.float32], heard: Stretch, padded: Stretch) -> St
             start = max(start, ends - KEEP)
         elif begins >= heard[1] and ends - begins >= PAUSE_AFTER:
             return start, min(end, begins + KEEP)
-    if start == padded[0]:
-        before = level[_frame(start - origin) : _frame(heard[0] + WITHIN - origin)]
-        dip = _softest(before, DIP_BEFORE * loudest)
-        start = start if dip is None else max(start, start + (dip - 1) / RATE * FRAME)
-    earliest = _frame(heard[1] + TAIL - origin)
-    dip = _first_soft(level[earliest : frames[1]], DIP_AFTER * loudest)
+    earliest = _frame(max(heard[1], end - DIP_WITHIN) - origin)
+    dip = _dip(level[earliest : frames[1]], DIP * loudest)
     return start, end if dip is None else min(end, origin + (earliest + dip + 2) / RATE * FRAME)
 
 
@@ -64,17 +54,10 @@ def _frame(seconds: float) -> int:
     return round(seconds * RATE / FRAME)
 
 
-def _softest(level: NDArray[np.float32], most: float) -> int | None:
+def _dip(level: NDArray[np.float32], most: float) -> int | None:
     """The softest frame, if it is below `most`."""
     softest = int(level.argmin()) if level.size else 0
     return softest if level.size and level[softest] < most else None
-
-
-def _first_soft(level: NDArray[np.float32], most: float) -> int | None:
-    """The first frame nearly as soft as the softest, if that is below `most`."""
-    if _softest(level, most) is None:
-        return None
-    return int(np.flatnonzero(level <= NEAR * level.min())[0])
 
 
 def _level(samples: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -48,6 +48,9 @@ QUICK = 0.6
 CUT_OFF = 0.1
 """A face that the picture's edge cuts off scores lower: by this much less is enough."""
 
+LEAST = 0.01
+"""No score below this is ever enough."""
+
 _Faces = tuple[NDArray[np.float32], NDArray[np.float32]]
 """Boxes x0, y0, x1, y1 (n, 4) and scores (n,)."""
 
@@ -150,7 +153,7 @@ class FaceDetector:
         faces = []
         for heat, sizes, offsets in zip(*outputs[:3], strict=True):
             least = self._min_score + look.caution
-            boxes, scores = decode(heat[0], sizes, offsets, max(least - CUT_OFF, 0.01))
+            boxes, scores = decode(heat[0], sizes, offsets, max(least - CUT_OFF, LEAST))
             boxes = turn_back(boxes, look.turns, *batch.shape[2:]) - np.float32(look.border)
             boxes /= np.float32(scale)
             sure = (scores >= least) | cut_off(boxes, *size)

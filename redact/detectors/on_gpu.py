@@ -13,7 +13,7 @@ from redact.cuda.driver import Gpu, GpuLostError
 from redact.cuda.kernels import HEAD, Finder, Tensor, letterbox, shown, shrunk
 from redact.cuda.surfaces import FrameOnGpu, downloaded, uploaded
 from redact.detectors import PictureDetector
-from redact.detectors.faces import OVERLAP, STRIDE, FaceDetector, Look
+from redact.detectors.faces import CUT_OFF, LEAST, OVERLAP, STRIDE, FaceDetector, Look
 from redact.detectors.gathered import Gathered
 from redact.detectors.runtime import ENLARGE, Network, padded_to
 from redact.detectors.together import Together, together
@@ -73,9 +73,10 @@ class Heads:
     unit: float = 1.0
     peaks: bool = False
     aspects: tuple[float, float] = (0.0, np.inf)
+    cut_off: float = 0.0  # how much less a box may score that the picture's edge cuts off
 
 
-CENTERFACE = Heads(kind=Kind.FACE, stride=STRIDE, outputs=3, offsets=True)
+CENTERFACE = Heads(kind=Kind.FACE, stride=STRIDE, outputs=3, offsets=True, cut_off=CUT_OFF)
 
 
 class DetectorOnGpu:
@@ -99,7 +100,7 @@ class DetectorOnGpu:
             return []
         here = [on_gpu(self._gpu, frame) for frame in frames]
         small, scale = shrunk(self._gpu, here, max(look.long_side for look in self._looks))
-        looks = [_Shown(self._gpu, small[0], scale, look, self._heads) for look in self._looks]
+        looks = [_Shown(here[0], small[0], scale, look, self._heads) for look in self._looks]
         finder = Finder(self._gpu, len(here), sum(look.cells for look in looks))
         held = [self._decode(finder, small, look) for look in looks]
         merged, faults = finder.merge(OVERLAP)
@@ -109,7 +110,7 @@ class DetectorOnGpu:
         return [self._detections(frame, boxes) for frame, boxes in zip(here, merged, strict=True)]
 
     def _decode(self, finder: Finder, frames: Sequence[FrameOnGpu], look: _Shown) -> _Outputs:
-        outputs = run_on_gpu(self._network, self._gpu, look.tensor(frames))
+        outputs = run_on_gpu(self._network, self._gpu, look.tensor(self._gpu, frames))
         if not look.fits(outputs, len(frames)):
             raise DetectorError(f"{self.name} has other outputs than its kind of network.")
         finder.decode(look.head(outputs, self._min_score))
@@ -148,9 +149,11 @@ def placed(detector: PictureDetector, gpu: Gpu) -> tuple[PictureDetector, tuple[
 class _Shown:
     """How frames of one size are shown to a network for one look."""
 
-    def __init__(self, gpu: Gpu, frame: FrameOnGpu, scale: float, look: Look, heads: Heads) -> None:
-        """`scale` is what the frame has shrunk by already."""
-        self._gpu, self._look, self._heads = gpu, look, heads
+    def __init__(
+        self, whole: FrameOnGpu, frame: FrameOnGpu, scale: float, look: Look, heads: Heads
+    ) -> None:
+        """`frame` is the `whole` one, shrunk by `scale`."""
+        self._look, self._heads, self._whole = look, heads, _upright_size(whole)
         width, height = _upright_size(frame)
         further = min(look.long_side / max(width, height), ENLARGE)
         self._scale = scale * further
@@ -161,12 +164,10 @@ class _Shown:
         self._map = (columns, rows) if look.turns % 2 else (rows, columns)
         self.cells = rows * columns
 
-    def tensor(self, frames: Sequence[FrameOnGpu]) -> Tensor:
+    def tensor(self, gpu: Gpu, frames: Sequence[FrameOnGpu]) -> Tensor:
         rows = np.stack([shown(frame, *self._size) for frame in frames])
         look = self._look
-        return letterbox(
-            self._gpu, frames, rows, *self._padded, border=look.border, turns=look.turns
-        )
+        return letterbox(gpu, frames, rows, *self._padded, border=look.border, turns=look.turns)
 
     def fits(self, outputs: _Outputs, frames: int) -> bool:
         """Whether the outputs are what the kernels take them for: they read without a bound."""
@@ -186,7 +187,10 @@ class _Shown:
         row["channels"], (row["rows"], row["columns"]) = outputs.shape(0)[1], self._map
         row["stride"], row["turns"], row["border"] = heads.stride, look.turns, look.border
         row["width"], row["height"] = self._bordered
-        row["min_score"], row["scale"] = min_score + look.caution, self._scale
+        row["across"], row["down"] = self._whole
+        least = min_score + look.caution
+        row["min_score"], row["scale"] = least, self._scale
+        row["cut_off"] = max(least - heads.cut_off, LEAST)
         row["unit"], row["peaks"] = heads.unit, heads.peaks
         row["tallest"], row["flattest"] = heads.aspects
         return row

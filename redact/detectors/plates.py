@@ -35,6 +35,9 @@ badge that looks like one does so at one. Measured: half the false boxes, the sa
 SURE = 0.6
 """What scores less is doubtful: most of what is taken for a plate by mistake is so in one look."""
 
+TINY = 45
+"""Pixels of the largest look: a plate that is less wide is too small for the others."""
+
 FAINT = 0.2
 """How much less sure the other look may be."""
 
@@ -100,8 +103,10 @@ class PlateDetector:
         # Looks to which a small picture can't be enlarged would all show the same.
         sides = {min(side, round(largest * ENLARGE)) for side in self._looks}
         found = [self._look(small, side) for side in sorted(sides)]
+        tiny = TINY * largest / max(sides)
         return [
-            self._detections(frame, plates) for frame, *plates in zip(frames, *found, strict=True)
+            self._detections(*each, tiny)
+            for each in zip(frames, zip(*found, strict=True), strict=True)
         ]
 
     def _look(self, small: Sequence[tuple[Frame, float]], side: int) -> list[_Plates]:
@@ -115,8 +120,8 @@ class PlateDetector:
         plates = [decode(heat[0], edges, lowest) for heat, edges in zip(*outputs, strict=True)]
         return [(boxes / scale, scores) for boxes, scores in plates]
 
-    def _detections(self, frame: Frame, plates: Sequence[_Plates]) -> list[Detection]:
-        boxes, scores = merged(plates)
+    def _detections(self, frame: Frame, plates: Sequence[_Plates], tiny: float) -> list[Detection]:
+        boxes, scores = merged(plates, tiny)
         sure = scores >= self._min_score
         boxes, scores = boxes[sure], scores[sure]
         found = []
@@ -133,11 +138,12 @@ def _sides(long_side: int, shares: Sequence[float]) -> list[int]:
     return [max(round(long_side * share), 32) for share in shares]
 
 
-def merged(looks: Sequence[_Plates]) -> _Plates:
+def merged(looks: Sequence[_Plates], tiny: float = 0.0) -> _Plates:
     """
     One box per plate, best first: what was found of it in any look is inside.
 
-    Its score is the best look's, less ALONE if no other look saw it.
+    Its score is the best look's, less ALONE if no other look saw it and it is not `tiny` pixels
+    wide or less, when no other look can.
     """
     boxes = np.concatenate([boxes for boxes, _ in looks])
     scores = np.concatenate([scores for _, scores in looks])
@@ -150,6 +156,7 @@ def merged(looks: Sequence[_Plates]) -> _Plates:
         alike = boxes[left[same]]
         grown.append(np.concatenate([alike[:, :2].min(axis=0), alike[:, 2:].max(axis=0)]))
         alone = len(looks) > 1 and len(set(seen_by[left[same]].tolist())) == 1
+        alone &= bool(grown[-1][2] - grown[-1][0] > tiny)
         best.append(scores[left[0]] - ALONE * alone)
         left = left[~same]
     return np.array(grown, np.float32).reshape(-1, 4), np.array(best, np.float32)

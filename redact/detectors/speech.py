@@ -37,8 +37,8 @@ LOOP = 2.4
 # Seconds to add before and after Whisper's word times, measured on a synthesiser and on read
 # speech: base is early, tiny.en a little late. The alignment heads in config.json tell which.
 BIASES: dict[tuple[tuple[int, int], ...], tuple[float, float]] = {
-    ((3, 1), (4, 2), (4, 3), (4, 7), (5, 1), (5, 2), (5, 4), (5, 6)): (0.05, 0.32),  # base
-    ((1, 0), (2, 0), (2, 5), (3, 0), (3, 1), (3, 2), (3, 3), (3, 4)): (0.15, 0.20),  # tiny.en
+    ((3, 1), (4, 2), (4, 3), (4, 7), (5, 1), (5, 2), (5, 4), (5, 6)): (0.10, 0.32),  # base
+    ((1, 0), (2, 0), (2, 5), (3, 0), (3, 1), (3, 2), (3, 3), (3, 4)): (0.25, 0.20),  # tiny.en
 }
 UNKNOWN_BIAS = (0.30, 0.30)
 
@@ -73,7 +73,7 @@ class Setting:
 FIRST = Setting(
     longest=28.0,
     margin=0.4,
-    voice_threshold=0.2,  # at 0.4, a deep voice on the telephone is none
+    voice_threshold=0.4,
     beam=5,
     patience=1.0,
     temperatures=(0.0, 0.2, 0.4),

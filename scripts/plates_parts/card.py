@@ -18,7 +18,11 @@ def write(root: Path, result: dict[str, Any]) -> None:
     """All three files, from the results and the record of the training."""
     training = json.loads((root / TRAINING).read_text())
     (root / "models" / "plates.md").write_text(_card(result, training))
-    _between(root / "README.md", "plates", f"{_summary(result)}\n\n{_where(result)}\n")
+    _between(
+        root / "README.md",
+        "plates",
+        f"{_summary(result)}\n\n{_plain(result)}\n\n{_where(result)}\n",
+    )
     manifest = root / "models" / "manifest.toml"
     recall = _recall(result)
     text = re.sub(

@@ -56,7 +56,7 @@ class Found:
 
 
 def look(finds: PlateDetector, pictures: Iterable[tuple[Photo, Truth]]) -> list[Found]:
-    """What is found in each picture at the lowest threshold of the detector."""
+    """What is found in each picture at the threshold of the detector."""
     looked = []
     for photo, plates in pictures:
         (found,) = finds.detect([as_frame(photo)])
