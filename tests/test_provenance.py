@@ -289,6 +289,22 @@ def test_a_run_that_publishes_nothing_attests_nothing(quick, monkeypatch):
     assert not (quick.folder / "run.json").exists()
 
 
+def test_a_key_that_was_replaced_meanwhile_signs_no_attestation(quick, monkeypatch):
+    work = quick.work
+
+    def replacing(*words: Any, **more: Any) -> Iterator[Result]:
+        yield from work(*words, **more)
+        with Store(quick.store, quick.folder / "keys") as other:
+            other.rotate()
+
+    monkeypatch.setattr(clips, "run_all", replacing)
+    code, said = quick.run("--attest", quick.folder / "run.json")
+    assert code == 5
+    assert "replaced" in said[-1]["error"]
+    assert said[-1]["means"].startswith("The clips of this run are published and recorded")
+    assert not (quick.folder / "run.json").exists()
+
+
 def test_nothing_is_told_unless_asked(quick):
     assert quick.run()[0] == 0
     assert {path.name for path in quick.folder.iterdir()} == {NAME, "store", "keys"}

@@ -92,19 +92,13 @@ def run(
     chosen = Policy.load(policy)
     found = expand(inputs, leave=store)
     asked = check_provenance(Asked(**told), store)
+    how: dict[str, Any] = {"device": device, "strict": strict, "workers": workers}
     sources = read_manifest(manifest, found.paths)
     totals = Totals()
     with Store(store, ledger=ledger) as opened, telling(opened, chosen, asked) as tell:
         with Bar(found) as bar:
             for result in run_all(
-                found.paths,
-                opened,
-                chosen,
-                device=device,
-                strict=strict,
-                manifest=sources,
-                workers=workers,
-                watch=bar.watch,
+                found.paths, opened, chosen, manifest=sources, watch=bar.watch, **how
             ):
                 totals.add(result)
                 tell(result)

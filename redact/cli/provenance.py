@@ -14,8 +14,9 @@ import click
 from redact.cli import say
 from redact.errors import RedactError, StoreError, UsageError, printable
 from redact.ledger.files import sync_folder, write_durably
+from redact.ledger.log import Signer
 from redact.policy import Policy
-from redact.provenance.run import Tally
+from redact.provenance.run import Run, Tally
 from redact.redactor import Result
 from redact.store import Store
 from redact.version import __version__
@@ -109,15 +110,21 @@ def _events(store: Store, policy: Policy, tally: Tally, path: Path | None) -> It
         except RedactError as error:  # what stopped the run is what is raised
             say(f"redact: {error}", err=True)
         raise
-    head, _ = store.log.signing()
-    _append(path, lineage.complete(tally.close(store, policy, head)), _RECORDED)
+    _append(path, lineage.complete(_closed(store, policy, tally)[0]), _RECORDED)
+
+
+def _closed(store: Store, policy: Policy, tally: Tally) -> tuple[Run, Signer]:
+    try:
+        head, key = store.log.signing()
+        return tally.close(store, policy, head), key
+    except StoreError as error:
+        raise StoreError(error.what, means=_RECORDED, todo=error.todo) from error
 
 
 def _attest(store: Store, policy: Policy, tally: Tally, path: Path) -> None:
     from redact.provenance.attest import envelope, statement  # an optional extra
 
-    head, key = store.log.signing()
-    run = tally.close(store, policy, head)
+    run, key = _closed(store, policy, tally)
     if not run.clips:
         say(f"{printable(path)} was not written: nothing was published to attest.", err=True)
         return
