@@ -11,7 +11,7 @@ from redact.errors import DetectorError, InputError
 
 
 class Faulty:
-    def __init__(self, policy, *, device, threads):
+    def __init__(self, policy, *, device, threads, strict):
         if device == "missing":
             raise DetectorError("the model is missing.", todo="redact models pull")
 

@@ -9,7 +9,7 @@ from redact.media.probe import probe
 
 
 class Slow:
-    def __init__(self, policy, *, device, threads):
+    def __init__(self, policy, *, device, threads, strict):
         self.policy = policy
 
     def probe(self, path, progress):

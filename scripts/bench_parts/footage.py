@@ -114,7 +114,7 @@ def _camera(
             turn[:, 2] += np.array([480 - width / 2, 270 - height / 2]) + shake
             turn[:, 2] += (start + pan * time) * np.array([width, height]) * scale / 2
             view = cv2.warpAffine(
-                picture, turn, (960, 540), flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REFLECT_101
+                picture, turn, (960, 540), flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REPLICATE
             )
             yield view, _inside([_turned(box, turn) for box in boxes])
 
