@@ -215,7 +215,8 @@ class Pipeline:
         raise ResidualError(
             f"after {self.policy.check.rounds + 1} tries the second look still finds "
             f"{verdict.summary}.",
-            todo="Write a plan (redact plan), add what is missing by hand, and apply it.",
+            todo="Give it more tries (check.rounds in the policy); or write a plan (redact plan), "
+            "add what is missing by hand, and apply it.",
             reason=verdict.reason,
         )
 

@@ -40,12 +40,11 @@ def main() -> None:
     options = _options()
     path = options.output
     result = json.loads(path.read_text()) if path.exists() else {}
-    if options.only != "readme":
-        result |= _where()
+    measured = result.setdefault("measured", {})
     for name, part in PARTS.items():
         if options.only in (None, name) and (name != "recognition" or _has_dlib()):
             print(f"measuring {name} ...", flush=True)
-            result[name] = part(options)
+            measured[name], result[name] = _where(), part(options)
             path.parent.mkdir(exist_ok=True)
             path.write_text(json.dumps(result, indent=1) + "\n")
             print(TABLES[name](result[name]))
@@ -163,8 +162,9 @@ def _write_readme(result: dict[str, Any]) -> None:
             continue
         before, _, rest = text.partition(start)
         _, _, after = rest.partition(end)
-        where = f"\nMeasured on {result['date']} at {result['commit']}: {result['machine']}, "
-        where += f"Python {result['python']}, PyAV {result['versions']['av']}.\n"
+        at = result["measured"][name]
+        where = f"\nMeasured on {at['date']} at {at['commit']}: {at['machine']}, "
+        where += f"Python {at['python']}, PyAV {at['versions']['av']}.\n"
         text = f"{before}{start}{written(result[name])}\n{where}{end}{after}"
     path.write_text(text)
 
