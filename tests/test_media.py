@@ -1,5 +1,6 @@
 """Media: what is read, that what is copied is equal, and that what is encoded keeps its times."""
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
@@ -255,6 +256,22 @@ def test_interlaced_pictures_stay_interlaced(tmp_path, order):
     with av.open(str(clip.path)) as before, av.open(str(edited.path)) as after:
         first, second = before.streams.video[0], after.streams.video[0]
         assert first.codec_context.field_order == second.codec_context.field_order
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="SVT-AV1 does so for root alone")
+def test_an_encoder_leaves_other_processes_their_share(tmp_path):
+    clip = probe(make_clip(tmp_path / "in.mp4", Picture(codec="libsvtav1", frames=3)), Limits())
+    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+    policies = set()
+
+    def edit(frame):
+        threads = os.listdir("/proc/self/task")
+        policies.update(os.sched_getscheduler(int(thread)) for thread in threads)
+        return True
+
+    target = tmp_path / "out.mp4"
+    render(clip, target, encoding=Encoding(), picture=edit, sound={}, progress=lambda _: None)
+    assert policies == {os.SCHED_OTHER}
 
 
 @pytest.mark.parametrize("codec", ["libx264", "libx265", "libvpx-vp9", "libsvtav1", "mpeg4"])

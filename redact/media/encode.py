@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -93,6 +94,18 @@ def _step(encoding: Encoding) -> int:
     return _STEPS.index(encoding.preset) if encoding.preset in _STEPS else len(_STEPS)
 
 
+def _give_way() -> None:
+    """
+    Take back what SVT-AV1 does for root: it makes its threads and its caller's real-time ones.
+
+    Nothing else on the machine would run beside one clip. If a thread ends meanwhile, so be it.
+    """
+    for thread in os.listdir("/proc/self/task"):
+        with contextlib.suppress(ProcessLookupError):
+            if os.sched_getscheduler(int(thread)) == os.SCHED_FIFO:
+                os.sched_setscheduler(int(thread), os.SCHED_OTHER, os.sched_param(0))
+
+
 class PictureEncoder:
     """
     Encodes the frames of one stream, each at its own time.
@@ -150,6 +163,7 @@ class PictureEncoder:
             if headers:
                 context.flags |= Flags.global_header
             context.open()
+            _give_way()
         except (FFmpegError, ValueError, KeyError) as error:
             raise InputError(
                 f"{clip.name}: its picture ({self._stream.codec}, {self._format},"
