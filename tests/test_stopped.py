@@ -54,6 +54,15 @@ def test_a_worker_that_is_closed_by_another_thread_holds_nothing(clips, tmp_path
         assert not left(store.root)
 
 
+@pytest.fixture
+def ctrl_c():
+    """As in a terminal: a shell that starts something in the background has it ignore Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_ends_a_run_and_starts_no_other_clip(clips, tmp_path):
     seen = set()
 
