@@ -192,6 +192,41 @@ class TestLink:
         assert all(holds(box, at(50, 50).box) for box in track.boxes)
         assert holds(box_at(track, 10), at(50, 64).box)
 
+    def test_a_look_that_found_a_part_of_the_face_is_doubted(self):
+        """Where it moves: its neighbours do not agree, but they are larger."""
+        found = {index: [at(10 + 14 * index, 50)] for index in range(9)} | {4: [at(70, 60, 8)]}
+
+        (track,) = linked(looked(9, found), 9)
+
+        assert holds(box_at(track, 4), at(66, 50).box)
+
+    def test_where_all_looks_move_each_is_believed(self):
+        places = [10, 30, 20, 42, 32, 54, 44, 64]
+        found = {index: [at(x, 50)] for index, x in enumerate(places)}
+
+        (track,) = linked(looked(8, found), 8)
+
+        assert [box.width for box in track.boxes] == [20] * 8
+
+    def test_half_a_face_inside_the_whole_makes_no_track_of_its_own(self):
+        found = {index: [at(50, 50, 40)] for index in range(20)}
+        found[5] = [*found[5], at(52, 58, 30, score=0.4)]
+
+        (track,) = linked(looked(20, found), 20)
+
+        assert all(box == at(50, 50, 40).box for box in track.boxes)
+
+    def test_a_box_around_a_crowd_is_not_one_of_it(self):
+        crowd = [at(x, 50, 20) for x in (20, 60, 100)]
+        found = {index: [*crowd, at(10, 10, 120, score=0.4)] for index in range(20)}
+
+        assert len(linked(looked(20, found), 20)) == 4
+
+    def test_who_comes_much_later_farther_off_is_somebody_else(self):
+        found = {0: [at(10, 50)], 15: [at(60, 50)]}
+
+        assert len(linked(looked(20, found), 20)) == 2
+
     def test_between_two_looks_both_boxes_are_covered(self):
         (track,) = linked(looked(9, {0: [at(10, 30)], 8: [at(22, 40)]}, every=8), 9)
 
