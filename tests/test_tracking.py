@@ -297,10 +297,23 @@ class TestLink:
         assert len(tracks) == 2
 
     @pytest.mark.parametrize(("second", "tracks"), [(None, 0), (18, 1), (20, 0)])
-    def test_what_is_doubtful_counts_if_it_is_found_twice_in_five_looks(self, second, tracks):
+    def test_a_doubtful_plate_counts_if_it_is_found_twice_in_five_looks(self, second, tracks):
         found = {10: [doubtful(50, 50)]} | ({second: [doubtful(50, 50)]} if second else {})
 
         assert len(linked(looked(40, found, every=2))) == tracks
+
+    @pytest.mark.parametrize(("second", "tracks"), [(None, 0), (14, 1), (16, 0)])
+    def test_a_doubtful_face_counts_if_it_is_found_twice_in_three_looks(self, second, tracks):
+        faint = replace(at(50, 50, score=0.2), doubtful=True)
+        found = {10: [faint]} | ({second: [faint]} if second else {})
+
+        assert len(linked(looked(40, found, every=2))) == tracks
+
+    @pytest.mark.parametrize("looks", [1, 2])
+    def test_in_a_still_and_in_a_short_scene_a_doubtful_face_does_not_count(self, looks):
+        faint = replace(at(50, 50, score=0.2), doubtful=True)
+
+        assert linked(looked(looks, {0: [faint]}), looks) == []
 
     def test_one_sure_look_is_enough_for_its_track(self):
         found = {10: [doubtful(50, 50)], 20: [at(50, 50, kind=Kind.PLATE)]}
@@ -310,7 +323,7 @@ class TestLink:
         assert track.first <= 10
 
     @pytest.mark.parametrize("looks", [1, 4])
-    def test_in_a_still_and_in_a_short_scene_the_doubtful_counts(self, looks):
+    def test_in_a_still_and_in_a_short_scene_a_doubtful_plate_counts(self, looks):
         assert len(linked(looked(looks, {0: [doubtful(50, 50)]}), looks)) == 1
 
     def test_a_face_that_becomes_a_plate_is_not_linked(self):

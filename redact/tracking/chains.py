@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from redact.tracking.fill import Chain, Scene, edges
-from redact.types import Detection
+from redact.types import Detection, Kind
 
-TWICE_IN = 5
+TWICE_IN = {Kind.FACE: 3, Kind.PLATE: 5}
 """Looks in a row in which a doubtful thing has to be found twice."""
 
 BRIDGE_SECONDS = 2.0
@@ -90,12 +90,15 @@ def believed(chain: Chain, scene: Scene) -> bool:
     """
     False if all of a chain is doubtful and no two of its detections lie within TWICE_IN looks.
 
-    Where a scene has fewer looks than that, as a still has, everything counts.
+    Where a scene has fewer looks than that, as a still has, every plate counts, and no face.
     """
-    if len(scene.looked) < TWICE_IN or not all(found.doubtful for _, found in chain):
+    if not all(found.doubtful for _, found in chain):
         return True
+    kind = chain[0][1].kind
+    if len(scene.looked) < TWICE_IN[kind]:
+        return kind is Kind.PLATE
     looks = [scene.looked.index(at) for at, _ in chain]
-    return any(later - look < TWICE_IN for look, later in pairwise(looks))
+    return any(later - look < TWICE_IN[kind] for look, later in pairwise(looks))
 
 
 def _pairs(
