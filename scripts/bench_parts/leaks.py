@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +21,15 @@ EMPTY = ("intel_car-detection.mp4", "intel_person-bicycle-car-detection.mp4")
 """Footage of cars in which no face of 16 pixels shows: all that is covered there is too much,
 apart from the cars' own plates."""
 
-POLICY = Policy()
 FACES_ALONE = Policy(name="faces-alone", plates=Plates(find=False))
 
 Groups = dict[str, list[Row]]
 
 
-def sequences(data: Path) -> dict[str, Any]:
+def sequences(data: Path, policy: Policy = FACES_ALONE) -> dict[str, Any]:
     """The labelled sequences: greyscale, 5 frames a second."""
     labelled, _ = read(data / "truth.json", data)
-    return _measured([one for one in labelled if one.section == "video"], _halves)
+    return _measured([one for one in labelled if one.section == "video"], _halves, policy)
 
 
 def moving(data: Path) -> dict[str, Any]:
@@ -40,36 +40,32 @@ def moving(data: Path) -> dict[str, Any]:
             part = Path(folder, str(aside))
             part.mkdir()
             labelled += read(moving_clips(data, part, aside=aside))[0]
-        return _measured(labelled, _kinds)
+        return _measured(labelled, _kinds, FACES_ALONE)
 
 
-def without_people(data: Path) -> dict[str, Any]:
-    """Over-redaction where there is nobody, with plates and for faces alone."""
+def without_people(data: Path, policy: Policy = FACES_ALONE) -> dict[str, Any]:
+    """Over-redaction where there is nobody."""
     labelled = []
     for name in EMPTY:
         path = data / "video" / name
-        frames = probe(path, POLICY.limits).picture
+        frames = probe(path, policy.limits).picture
         assert frames is not None
         labelled.append(Labelled(path=path, section="video", frames=((),) * frames.frames))
-    measured = [
-        _measured(labelled, lambda rows: {"faces and plates": rows}, POLICY),
-        _measured(labelled, lambda rows: {"faces alone": rows}, FACES_ALONE),
-    ]
-    return {
-        "groups": {name: of for one in measured for name, of in one["groups"].items()},
-        "rows": [row for one in measured for row in one["rows"]],
-    }
+    return _measured(labelled, lambda rows: {"all": rows}, policy)
 
 
 PARTS: dict[str, Callable[[Path], dict[str, Any]]] = {
     "sequences": sequences,
     "moving": moving,
     "without people": without_people,
+    "sequences, plates too": partial(sequences, policy=Policy()),
+    "without people, plates too": partial(without_people, policy=Policy()),
 }
+"""Faces alone, to know what is due to them; and by the default policy, which looks for plates."""
 
 
 def _measured(
-    labelled: list[Labelled], groups: Callable[[list[Row]], Groups], policy: Policy = POLICY
+    labelled: list[Labelled], groups: Callable[[list[Row]], Groups], policy: Policy
 ) -> dict[str, Any]:
     with (
         tempfile.TemporaryDirectory() as folder,
