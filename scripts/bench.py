@@ -4,7 +4,7 @@ Measures what the README states: speed beside a plain transcode, leak on labelle
 
     python scripts/bench.py [--data ../shared/data] [--samples samples] [--rounds 3] [--readme]
                             [--only speed|faces|trade|recognition|names|readme] [--output FILE.json]
-                            [--portraits FOLDER] [--footage sequences|moving|...]
+                            [--portraits FOLDER] [--footage sequences|...]
 
 Each part that ran goes into the JSON with machine, versions, commit and date. Speed is measured in
 pairs, redact and the transcode in turn within one run, and stated as medians and their ratio. With

@@ -32,14 +32,10 @@ def sequences(data: Path, policy: Policy = FACES_ALONE) -> dict[str, Any]:
     return _measured([one for one in labelled if one.section == "video"], _halves, policy)
 
 
-def moving(data: Path) -> dict[str, Any]:
+def moving(data: Path, *, aside: bool) -> dict[str, Any]:
     """30 frames a second, made of the sequences and of stills; see `moving_clips`."""
     with tempfile.TemporaryDirectory() as folder:
-        labelled: list[Labelled] = []
-        for aside in (False, True):
-            part = Path(folder, str(aside))
-            part.mkdir()
-            labelled += read(moving_clips(data, part, aside=aside))[0]
+        labelled, _ = read(moving_clips(data, Path(folder), aside=aside))
         return _measured(labelled, _kinds, FACES_ALONE)
 
 
@@ -56,7 +52,8 @@ def without_people(data: Path, policy: Policy = FACES_ALONE) -> dict[str, Any]:
 
 PARTS: dict[str, Callable[[Path], dict[str, Any]]] = {
     "sequences": sequences,
-    "moving": moving,
+    "moving, tuned on": partial(moving, aside=False),
+    "moving, kept aside": partial(moving, aside=True),
     "without people": without_people,
     "sequences, plates too": partial(sequences, policy=Policy()),
     "without people, plates too": partial(without_people, policy=Policy()),
@@ -93,13 +90,10 @@ def _halves(rows: list[Row]) -> Groups:
 def _kinds(rows: list[Row]) -> Groups:
     """By what the clips are made of; those of hidden faces are in no sum."""
     groups: Groups = {}
-    kinds = {row.name: row.name.split("-")[1] for row in rows}
-    for kind in dict.fromkeys(kinds.values()):
-        for half, of in _halves([row for row in rows if kinds[row.name] == kind]).items():
-            if half != "all":
-                groups[f"{kind}, {half}"] = of
-    shown = [row for row in rows if kinds[row.name] != "hidden"]
-    return groups | {f"all but hidden, {half}": of for half, of in _halves(shown).items()}
+    for row in rows:
+        groups.setdefault(row.name.split("-")[1], []).append(row)
+    hidden = groups.pop("hidden", [])
+    return {**groups, "all of these": sum(groups.values(), []), "hidden": hidden}
 
 
 def _figures(policy: str, rows: Iterable[Row]) -> dict[str, Any]:
