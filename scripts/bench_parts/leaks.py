@@ -93,7 +93,7 @@ def _kinds(rows: list[Row]) -> Groups:
     for row in rows:
         groups.setdefault(row.name.split("-")[1], []).append(row)
     hidden = groups.pop("hidden", [])
-    return {**groups, "all of these": sum(groups.values(), []), "hidden": hidden}
+    return {**groups, "all of these": [row for row in rows if row not in hidden], "hidden": hidden}
 
 
 def _figures(policy: str, rows: Iterable[Row]) -> dict[str, Any]:
