@@ -74,7 +74,9 @@ def inspect(
     if clip.picture is not None:
         schedule = Schedule(looks_per_second=policy.faces.looks_per_second)
         detector = upright(detectors.pictures_again, clip.picture.rotation)
-        seen = look_at_picture(clip, detector, schedule, progress, source=stages.frames)
+        seen = look_at_picture(
+            clip, detector, schedule, progress, source=stages.frames, pool=detectors.pool
+        )
         tracks, scanned = seen.tracks, seen.frames_scanned
     heard = listen(clip, detectors.names, policy, progress)
     return Verdict(
@@ -154,18 +156,16 @@ def _same_copies(source: Clip, output: Clip, plan: Plan, *, picture: bool) -> No
             raise _changed(f"track {before.index} was to be copied, and is not the same")
 
 
-def second_look(
-    clip: Clip, detectors: Detectors, policy: Policy, regions: Sequence[Region] = ()
-) -> Looker:
-    """What looks again at a clip's frames, less what the regions cover: with other settings."""
+def second_look(clip: Clip, detectors: Detectors, policy: Policy) -> Looker:
+    """What looks again at a clip's frames: with other settings."""
     assert clip.picture is not None
     schedule = Schedule(looks_per_second=policy.check.looks_per_second, phase=0.5)
     rotation, quick = clip.picture.rotation, detectors.pictures_again_quick
     return Looker(
         upright(detectors.pictures_again, rotation),
         schedule,
-        ignore=Covered(regions).hides,
         quick=quick and upright(quick, rotation),
+        pool=detectors.pool,
     )
 
 
@@ -193,13 +193,13 @@ def _look_again(
     progress: Callable[[float], None],
 ) -> tuple[tuple[Track, ...], int]:
     assert clip.picture is not None
-    looker = second_look(clip, detectors, policy, plan.regions)
+    looker = second_look(clip, detectors, policy)
     for frame in ahead(stages.frames(clip)):
         if expected is not None:
             _compare(frame, expected)
         looker.take(frame)
         progress(min(frame.index / max(plan.looked.frames, 1), 1.0))
-    seen = looker.seen(rate=float(clip.picture.rate or 25))
+    seen = looker.seen(rate=float(clip.picture.rate or 25), ignore=Covered(plan.regions).hides)
     if seen.frames != plan.looked.frames:
         raise _changed(f"{seen.frames} frames, not {plan.looked.frames}")
     return seen.tracks, seen.frames_scanned
