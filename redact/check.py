@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from redact.detectors import PictureDetector
 from redact.detectors.opened import Detectors
 from redact.detectors.upright import upright
 from redact.errors import Reason, ResidualError
@@ -156,17 +157,27 @@ def _same_copies(source: Clip, output: Clip, plan: Plan, *, picture: bool) -> No
             raise _changed(f"track {before.index} was to be copied, and is not the same")
 
 
-def second_look(clip: Clip, detectors: Detectors, policy: Policy) -> Looker:
-    """What looks again at a clip's frames: with other settings."""
+def second_look(
+    clip: Clip,
+    detectors: Detectors,
+    policy: Policy,
+    through: Sequence[Callable[[PictureDetector], PictureDetector]] = (),
+) -> Looker:
+    """
+    What looks again at a clip's frames: with other settings.
+
+    `through` is what its detectors look through, if anything: the thorough one, and the quick one.
+    """
     assert clip.picture is not None
     schedule = Schedule(looks_per_second=policy.check.looks_per_second, phase=0.5)
-    rotation, quick = clip.picture.rotation, detectors.pictures_again_quick
-    return Looker(
-        upright(detectors.pictures_again, rotation),
-        schedule,
-        quick=quick and upright(quick, rotation),
-        pool=detectors.pool,
+    thorough, quick = (
+        one and upright(one, clip.picture.rotation)
+        for one in (detectors.pictures_again, detectors.pictures_again_quick)
     )
+    assert thorough is not None
+    if through:
+        thorough, quick = through[0](thorough), quick and through[1](quick)
+    return Looker(thorough, schedule, quick=quick, pool=detectors.pool)
 
 
 def _is_copy(source: Clip, expected: Expected | None) -> bool:

@@ -44,6 +44,8 @@ class Seen:
     tracks: tuple[Track, ...]
     frames: int
     frames_scanned: int
+    again: Seen | None = None
+    """What a second look at the same frames found, if the first found nothing in any."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,9 +76,9 @@ def look_at_picture(
     """
     All that is found in a clip's picture, as tracks through its frames; `quick` as for a Looker.
 
-    `again` takes the frames too: what a second look finds is better known before the clip is
-    encoded, and where nothing is found, the picture is copied as it is, and a second look at these
-    frames is one at the copy's. `source` decodes the clip.
+    `again` takes the frames too, for as long as nothing is found: where nothing is, the picture is
+    copied as it is, and a second look at these frames is one at the copy's. `source` decodes the
+    clip.
 
     Raises InputError where the picture does not decode, DetectorError where the detector could
     not look.
@@ -86,10 +88,14 @@ def look_at_picture(
     expected = max(clip.picture.frames, 1)
     for frame in ahead(source(clip)):
         looker.take(frame)
-        if again is not None:
+        if again is not None and not looker.found:
             again.take(frame)
         progress(min(frame.index / expected, 1.0))
-    return looker.seen(rate=float(clip.picture.rate or 25))
+    rate = float(clip.picture.rate or 25)
+    seen = looker.seen(rate=rate)
+    if again is None or looker.found:
+        return seen
+    return replace(seen, again=again.seen(rate=rate))
 
 
 class Looker:
@@ -125,6 +131,8 @@ class Looker:
         self._thorough_looks: list[int] = []
         self._thorough_again = Fraction(0)  # when a thorough look is due
         self._next = self._latest = Fraction(0)
+        self.found = False
+        """Whether anything was found up to here, in the frames that a detector has looked at."""
         self._last: Frame | None = None
 
     def take(self, frame: Frame) -> None:
@@ -216,6 +224,7 @@ class Looker:
 
     def _keep(self, frame: Frame, detections: Sequence[Detection]) -> None:
         self._looks.setdefault(frame.index, []).extend(detections)
+        self.found |= bool(detections)
 
 
 def _detect(detector: PictureDetector, frames: Sequence[Frame]) -> list[list[Detection]]:

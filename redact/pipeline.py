@@ -12,18 +12,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
-from redact.check import Covered, Verdict, check, inspect, second_look
+from redact.check import Verdict, check, inspect, second_look
 from redact.cuda.driver import GpuLostError, GpuMemoryError
 from redact.detectors.opened import Detectors
 from redact.detectors.upright import upright
 from redact.errors import InputError, ResidualError, UsageError
 from redact.listen import listen
-from redact.look import Looker, Schedule, Seen, look_at_picture
+from redact.look import Schedule, Seen, look_at_picture
 from redact.media.probe import Clip, file_sha256, probe
 from redact.media.render import render
 from redact.plan import Plan
 from redact.planning import fits, grown, plan_of, stripped
 from redact.policy import Policy
+from redact.rehearse import rehearse
 from redact.remove import Cover, sound_edits
 from redact.stages import Stages
 
@@ -94,38 +95,32 @@ class Pipeline:
         return stages
 
     def _plan(self, clip: Clip, stages: Stages, progress: Progress) -> tuple[Plan, Seen | None]:
-        """
-        The plan; and, if it covers nothing, what a second look at the same frames found: nothing.
-
-        What it found besides is in the plan: else it would find it again in what is rendered, and
-        all of that would have to be done once more.
-        """
+        """The plan; and, if it covers nothing, what a second look at the same frames found."""
         policy = self.policy
         seen = Seen(tracks=(), frames=0, frames_scanned=0)
-        again: Looker | None = None
         if clip.picture is not None:
             schedule = Schedule(looks_per_second=policy.faces.looks_per_second)
             detector = upright(self.detectors.pictures, clip.picture.rotation)
-            share = 0.7 if clip.sound else 1.0
+            share = 0.6 if clip.sound else 0.8
             quick = self.detectors.pictures_quick
-            again = second_look(clip, self.detectors, policy)
             seen = look_at_picture(
                 clip,
                 detector,
                 schedule,
                 _part(progress, 0.0, share),
                 quick=quick and upright(quick, clip.picture.rotation),
-                again=again,
+                again=second_look(clip, self.detectors, policy),
                 source=stages.frames,
                 pool=self.detectors.pool,
             )
-        heard = listen(clip, self.detectors.names, policy, _part(progress, 0.7, 1.0))
+        heard = listen(clip, self.detectors.names, policy, _part(progress, 0.6, 0.8))
         plan = plan_of(clip, seen, heard, policy, self.detectors.models)
-        if again is None or clip.picture is None:
-            return plan, None
-        more = again.seen(rate=float(clip.picture.rate or 25), ignore=Covered(plan.regions).hides)
-        plan = grown(plan, clip, more.tracks, (), policy)
-        return plan, None if plan.regions else more
+        if seen.again is not None:
+            plan = grown(plan, clip, seen.again.tracks, (), policy)
+        # On a GPU another round costs less than to look there at frames that are then covered anew.
+        if plan.regions and clip.media == "video" and not stages.gpu:
+            plan = rehearse(clip, plan, self.detectors, policy, _part(progress, 0.8, 1.0))
+        return plan, seen.again
 
     def make(
         self, clip: Clip, target: Path, plan: Plan | None, trust: bool, progress: Progress

@@ -146,15 +146,32 @@ def test_the_last_frame_is_looked_at_thoroughly_where_a_quick_look_were_next():
     assert (thorough.shown[-1], 31 in quick.shown) == (31, False)
 
 
-@pytest.mark.parametrize("where", [(), range(40), range(39, 40)], ids=["never", "always", "late"])
-def test_a_second_look_takes_every_frame_whatever_the_first_finds(tmp_path, where):
-    path = make_clip(tmp_path / "clip.mp4", Picture(frames=40, rate=30))
-    again = Looker(Watcher(where=range(40)), Schedule(looks_per_second=10, phase=0.5))
-    first, pace = Watcher(where=where), Schedule(looks_per_second=10)
-    look_at_picture(probe(path, Limits()), first, pace, lambda _: None, again=again)
-    seen = again.seen(rate=30)
-    assert (seen.frames, len(seen.tracks)) == (40, 1)
-    assert seen.frames_scanned > 3
+class TestSecondLookAtACopy:
+    def looked(self, tmp_path, *, where=(), again=()):
+        path = make_clip(tmp_path / "clip.mp4", Picture(frames=40, rate=30))
+        second = Looker(Watcher(where=again), Schedule(looks_per_second=10, phase=0.5))
+        return look_at_picture(
+            probe(path, Limits()),
+            Watcher(where=where),
+            Schedule(looks_per_second=10),
+            lambda _: None,
+            again=second,
+        )
+
+    def test_it_sees_every_frame_where_nothing_is_found(self, tmp_path):
+        seen = self.looked(tmp_path)
+        assert seen.again is not None
+        assert (seen.again.frames, seen.again.tracks) == (40, ())
+        assert seen.again.frames_scanned > 3
+
+    def test_what_it_finds_is_told(self, tmp_path):
+        seen = self.looked(tmp_path, again=range(40))
+        assert seen.tracks == ()
+        assert seen.again is not None
+        assert seen.again.tracks
+
+    def test_there_is_none_where_anything_was_found(self, tmp_path):
+        assert self.looked(tmp_path, where=range(39, 40)).again is None
 
 
 @pytest.fixture

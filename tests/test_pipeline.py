@@ -381,8 +381,7 @@ def test_a_covered_picture_is_looked_at_again_itself(clip, where):
     again = Counting(always=True, where=())
     made, _ = make(made_of(Faces(where=where), again=again), clip)
     assert made.plan.regions
-    assert again.shown.count(29) == 2  # the source's, and the output's
-    assert len(again.shown) == 2 * made.verdict.frames_scanned
+    assert again.shown.count(29) == 2  # the source's once covered, and the output's
 
 
 def test_a_copy_that_decodes_to_another_picture_is_not_published(clip, monkeypatch):
