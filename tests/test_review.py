@@ -88,8 +88,7 @@ def people(site) -> dict[str, Browser]:
 
 
 def clip_of(site, state="published", place=0) -> str:
-    from redact.review.columns import Filter
-    from redact.review.index import STATES
+    from redact.review.columns import STATES, Filter
 
     index = site.opened.index
     keys = index.columns.find(Filter(state=STATES.index(state)), before=None, limit=50)

@@ -7,7 +7,7 @@ import re
 import sqlite3
 import threading
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from hashlib import sha256
@@ -21,7 +21,7 @@ from redact.ledger import merkle
 from redact.ledger import verify as whole
 from redact.ledger.begin import CHECKPOINT, DATABASE
 from redact.ledger.checkpoint import Checkpoint
-from redact.ledger.entry import SCHEMA
+from redact.ledger.entry import SCHEMA, Entry
 from redact.ledger.log import Log
 from redact.reports.subject import entries
 from redact.review.index import Index
@@ -153,10 +153,22 @@ class Opened:
         return self._values(f" AND seq = {seq:d}")[0]
 
     def history(self, rec: str) -> list[dict[str, Any]]:
-        """All entries about one record, oldest first, as far as they were taken in."""
+        """
+        All entries about one record and its source file, oldest first, as far as taken in.
+
+        Among them those of other clips of the same file.
+        """
         if not re.fullmatch(r"[0-7][0-9A-HJKMNP-TV-Z]{25}", rec):
             return []
-        return [value for value in self._values(f" AND rec = '{rec}'") if value["seq"] < self.size]
+        own = self._values(f" AND rec = '{rec}'")
+        found = {value["seq"]: value for value in [*own, *self._of_sources(own)]}
+        return [found[seq] for seq in sorted(found) if seq < self.size]
+
+    def _of_sources(self, own: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """What is said of the files that these entries are about, and of where those came from."""
+        same = self._values(f" AND file IN ({_hmacs(Entry(one).file_hmac for one in own)})")
+        urls = _hmacs(Entry(one).url_hmac for one in [*own, *same])
+        return [*same, *self._values(f" AND kind = 'source' AND url IN ({urls})")]
 
     def _values(self, where: str) -> list[dict[str, Any]]:
         found = entries(self.log, 0, where) if self.log else _salvaged(self.root, 0, where)
@@ -193,6 +205,14 @@ def _open(root: Path, keys: Path | None) -> tuple[Store | None, Log | None, Trou
         except RedactError:  # then the raw entries are shown, with the first trouble on top
             return None, None, Trouble.of(error)
     return store, store.log, None
+
+
+def _hmacs(values: Iterable[str | None]) -> str:
+    """Keyed hashes as a list in SQL; "''" for none."""
+    known = {
+        one for one in values if one and re.fullmatch("hmac-sha256:[0-9a-f]{8}:[0-9a-f]{64}", one)
+    }
+    return ", ".join(f"'{one}'" for one in sorted(known)) or "''"
 
 
 def _salvaged(root: Path, start: int, where: str = "") -> Iterator[tuple[int, bytes]]:

@@ -8,8 +8,8 @@ import numpy as np
 
 from redact.review import ledger, quality
 from redact.review.asking import Ask, Page
-from redact.review.columns import Filter
-from redact.review.index import REVIEWS, STATES
+from redact.review.columns import STATES, Filter
+from redact.review.index import REVIEWS
 
 
 def show(ask: Ask) -> Page:

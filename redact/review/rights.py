@@ -18,7 +18,7 @@ from redact.ledger.entry import Entry
 from redact.review import decisions
 from redact.review.asking import Ask, Page
 from redact.review.guard import RefusedError
-from redact.review.where import outlined
+from redact.review.where import how_shown, outlined
 from redact.review.words import WITHDRAWALS
 from redact.sources.address import normal
 from redact.store import Store
@@ -180,8 +180,10 @@ def _look_at(
     if kept:
         looks = [kinds.access(entry, why, who=ask.session.who, case=case) for entry, _ in kept]
         decisions.record(ask, *looks)
-    for entry, clip in kept:
-        spans = outlined(store.recall(entry), entry.value)["spans"]
+    pixels = max((entry.value["in"]["w"] * entry.value["in"]["h"] for entry, _ in kept), default=0)
+    shown = how_shown([store.path(entry) for entry, _ in kept], pixels)
+    for (entry, clip), how in zip(kept, shown, strict=True):
+        spans = outlined(store.recall(entry), entry.value, how)["spans"]
         clip["removed_then"] = sum(
             one["start_us"] < span[1] and one["end_us"] > span[0] for one in spans
         )

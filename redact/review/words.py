@@ -144,8 +144,19 @@ def happened(entry: dict[str, Any]) -> str:
             return f"Restricted detail destroyed ({entry['reason']})."
         case "access":
             return "Restricted detail looked at."
+        case "source":
+            return _source(entry)
         case kind:
             return str(kind).replace("_", " ")
+
+
+def _source(entry: dict[str, Any]) -> str:
+    if entry["state"] == "suppressed":
+        why = WITHDRAWALS.get(entry.get("reason", ""), "no reason is recorded")
+        return f"Its source was closed: {why}. Nothing of it may be used or published."
+    licence = entry.get("rights", {}).get("licence_media", "not recorded")
+    domain = entry.get("src", {}).get("domain", "not recorded")
+    return f"Its source was stated anew: domain {domain}, licence of the media {licence}."
 
 
 def time(microseconds: int | None) -> str:
