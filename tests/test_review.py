@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
+from redact.ledger import kinds
 from redact.ledger.database import packed, unpacked
 from redact.ledger.proof import verify
 from redact.review.access import Account, Sessions
@@ -424,6 +425,41 @@ def test_a_check_that_fails_makes_the_page_read_only(site, people):
     answer = answer_for(site, people["officer"], clip_of(site, place=1), clean="yes")
     assert answer.status_code == 409
     assert "can only be read" in answer.text
+
+
+def test_the_witness_is_shown_asked_and_told(site, people, tmp_path):
+    witness = tmp_path / "witness"
+    assert "None is asked" in people["viewer"].get("/ledger").text
+    site.opened.witness = witness
+    assert "has seen nothing yet" in people["viewer"].get("/ledger").text
+    people["auditor"].send("/ledger/verify")
+    said = people["viewer"].json("/ledger.json")["ledger"]["witness"]
+    assert said["seen"]["size"] == site.opened.size - 1  # the check itself came after
+    assert "The ledger continues them" in people["viewer"].get("/ledger").text
+    assert PEOPLE["auditor"].who in people["viewer"].get("/ledger").text
+
+
+@pytest.mark.parametrize("seen", ["more", "other", "nonsense"])
+def test_a_log_that_the_witness_does_not_know_makes_the_page_read_only(
+    site, people, folder, tmp_path, seen
+):
+    witness, notes = tmp_path / "witness", folder / "store" / "ledger" / "checkpoint"
+    if seen == "more":
+        shutil.copytree(folder, tmp_path / "ahead")
+        with Store(tmp_path / "ahead" / "store", folder / "keys") as ahead:
+            ahead.append([kinds.qa_seed("ab" * 16, "sha256:" + "cd" * 32, who="op_" + "0" * 16)])
+        notes = tmp_path / "ahead" / "store" / "ledger" / "checkpoint"
+    elif seen == "other":
+        with Store(tmp_path / "other", tmp_path / "other-keys"):
+            notes = tmp_path / "other" / "ledger" / "checkpoint"
+    witness.write_bytes(b"no note" if seen == "nonsense" else notes.read_bytes())
+    with Opened(folder / "store", folder / "keys", folder / "index", witness) as opened:
+        opened.prepare()
+        site = Site(opened=opened, sessions=Sessions(), origins=frozenset({HERE}), cookie="c",
+                    secure=False)  # fmt: skip
+        page = Browser(site, PEOPLE["officer"]).get("/overview").text
+        assert "Read-only." in page
+        assert opened.checked_at_start == "broken"
 
 
 HOSTILE = [

@@ -310,11 +310,11 @@ def test_from_a_source_to_its_withdrawal_by_keyboard_in_four_clicks(browser, alo
     page.keyboard.type(f"{URL}7")
     press()
     page.wait_for_url("**/requests/find")
-    assert "1 clips come from" in page.inner_text("main")
+    assert ": 1 clip." in page.inner_text("main")
     go_to("Withdraw all")
     press()
     page.wait_for_url("**/requests/withdraw")
-    assert "1 clips were withdrawn now" in page.inner_text("main")
+    assert "Withdrawn now: 1 clip." in page.inner_text("main")
     assert clicks <= 4
     check(page, alone)
 

@@ -4,6 +4,8 @@ import csv
 import io
 import json
 import random
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
@@ -14,6 +16,7 @@ from redact.ledger import kinds
 from redact.ledger.facts import Listing
 from redact.reports.subject import Subject
 from redact.review.index import Index
+from redact.review.opened import Opened
 from redact.store import Store
 from tests.facts import FACTS, clip
 from tests.review_store import film
@@ -213,3 +216,55 @@ def publish_anyway(store, source, number, policy, known) -> None:
         patch.setattr(Store, "check_source", lambda *_: None)
         patch.setattr("redact.store.publish.check_not_withdrawn", lambda *_: None)
         publish(store, source, number, policy, known)
+
+
+def test_a_key_that_is_replaced_meanwhile_is_followed(site, people, folder):
+    size = site.opened.size
+    with Store(folder / "store", folder / "keys") as other:
+        new = other.rotate(who=WHO).value["new"]
+    page = people["officer"].get("/ledger")
+    assert "Read-only" not in page.text
+    assert people["officer"].json("/ledger.json")["vkey"] == new
+    assert "The signing key was replaced once" in page.text
+    assert people["officer"].send("/ledger/verify").status_code == 303  # signed by the new key
+    assert site.opened.index.others("verification")[0]["result"] == "whole"
+    assert site.opened.size == size + 2
+    with Opened(folder / "store", folder / "keys", folder / "index") as again:
+        assert again.index.next == size + 2  # taken up, not made again
+
+
+def test_a_report_of_integrity_names_every_key(store, source, tmp_path):
+    publish(store, source, 1)
+    first = store.log.vkey
+    store.rotate(who=WHO)
+    reports.export(store, "integrity", "txt", tmp_path / "report.txt", who=WHO)
+    text = (tmp_path / "report.txt").read_text()
+    assert "Every entry, every hash of the tree and the signature match." in text
+    assert f"key that signs it  |  {store.log.vkey}" in text
+    assert first in text.partition("Keys that signed it")[2]
+
+
+def test_an_index_of_another_history_is_made_again(site, people, folder):
+    """As long as the log, of the same name and key, but not made from it."""
+    rec = site.opened.index.clips([0])[0]["rec"]
+    path = next((folder / "index").glob("*.sqlite"))
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("UPDATE clips SET rec = ? WHERE key = 0", ("0" * 26,))
+        db.execute("UPDATE meta SET value = ? WHERE name = 'root'", ("ab" * 32,))
+        db.commit()
+    with Opened(folder / "store", folder / "keys", folder / "index") as again:
+        again.refresh()
+        assert again.index.clips([0])[0]["rec"] == rec
+
+
+def test_a_detail_that_was_destroyed_is_not_asked_for(site, people, folder):
+    rec = site.opened.index.clips([1])[0]["rec"]
+    with Store(folder / "store", folder / "keys") as other:
+        other.shred(other.log.by_rec(rec)[0], "erasure", who=WHO)
+    page = people["officer"].get(f"/clips/{rec}").text
+    assert "Where it was removed was destroyed on" in page
+    assert "Show where" not in page
+    assert people["officer"].send(f"/clips/{rec}/where").status_code == 410
+    assert site.opened.index.others("access") == []
+    retention = {row["record"]: row for row in table(site.opened.store, folder, "retention")}
+    assert (retention[rec]["detail"], retention[rec]["shredded_for"]) == ("shredded", "erasure")

@@ -52,7 +52,7 @@ class Index:
         rows = self._db.execute(f"SELECT key, {', '.join(COLUMNS)} FROM clips")
         while batch := rows.fetchmany(50_000):
             self.columns.put(_numbers(batch))
-        self.next = self._next()
+        self.next = int(self._get("next") or 0)
 
     def close(self) -> None:
         self._db.close()
@@ -247,9 +247,19 @@ class Index:
                 found += self._db.execute(query, part).fetchall()
         return found
 
-    def _next(self) -> int:
-        row = self._db.execute("SELECT value FROM meta WHERE name = 'next'").fetchone()
-        return int(row[0]) if row else 0
+    @property
+    def root(self) -> str:
+        """The log's root over all that was taken in, hex, as it was told; "" if it was not."""
+        return self._get("root")
+
+    @root.setter
+    def root(self, value: str) -> None:
+        with self._mutex:
+            self._set("root", value)
+
+    def _get(self, name: str) -> str:
+        row = self._db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+        return str(row[0]) if row else ""
 
     def _set(self, name: str, value: str) -> None:
         self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
