@@ -4,6 +4,7 @@ import itertools
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -164,6 +165,15 @@ def test_every_screen_is_free_of_violations(browser, alone):
         page.goto(f"{alone.address}/{path}")
         assert "Read-only" not in page.inner_text("body")
         check(page, alone)
+    page.goto(f"{alone.address}/requests")
+    page.get_by_label("Address of the source").fill(f"{URL}7")
+    page.get_by_label("This is").select_option("eu-gdpr:A15")
+    page.get_by_role("button", name="Find").click()
+    page.wait_for_url("**/requests/find")
+    check(page, alone)
+    page.get_by_role("button", name="Answered").click()
+    page.wait_for_url("**/requests")
+    assert "done" in page.inner_text("main")
     for state in ("published", "held"):
         page.goto(f"{alone.address}/clips?state={state}")
         page.locator("tbody a").first.click()
@@ -387,6 +397,41 @@ def test_wrong_keys_close_the_door(browser, shared_site):
     other = site.person(browser)
     sign_in(other, site, "ruth", keys["ruth"])
     assert "reviewer" in other.inner_text("header")
+
+
+def test_a_browser_that_goes_away_in_the_middle_of_a_decision_decides_nothing(browser, alone):
+    page = alone.person(browser)
+    enter(page, alone)
+    page.goto(f"{alone.address}/clips?state=published")
+    page.locator("tbody a").first.click()
+    page.wait_for_url("**/clips/*")
+    (cookie,) = page.context.cookies()
+    form = page.locator("form", has_text="Withdraw this clip")
+    values = [form.locator(f"[name={name}]").input_value() for name in ("token", "last")]
+    body = f"token={values[0]}&last={values[1]}&reason=erasure"
+    rec, host = page.url.rpartition("/")[2], alone.address.removeprefix("http://")
+
+    def post(sent: str) -> bytes:
+        """The answer to this body, of which the whole is announced."""
+        head = (
+            f"POST /clips/{rec}/withdraw HTTP/1.1\r\nHost: {host}\r\nOrigin: {alone.address}\r\n"
+            f"Cookie: {cookie['name']}={cookie['value']}\r\nSec-Fetch-Site: same-origin\r\n"
+            "Content-Type: application/x-www-form-urlencoded\r\nConnection: close\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n"
+        )
+        name, _, port = host.partition(":")
+        with socket.create_connection((name, int(port)), timeout=30) as connection:
+            connection.sendall((head + sent).encode())
+            if sent != body:
+                connection.shutdown(socket.SHUT_WR)
+            return connection.recv(100)
+
+    for sent in ("", body[:20], body[:-1]):
+        assert not post(sent).startswith(b"HTTP/1.1 303")
+    page.reload()
+    assert "published" in page.inner_text("main p")
+    assert page.locator("section", has_text="History").locator("tbody tr").count() == 1
+    assert post(body).startswith(b"HTTP/1.1 303")  # the same, whole, does decide
 
 
 def test_a_cookie_is_out_of_reach_of_scripts(browser, alone):

@@ -149,7 +149,9 @@ class Index:
         lines, out = value.get("sum", []), value.get("out", {})
         counts = {"face": 0, "plate": 0, "spoken_name": 0, "": 0}
         for line in lines:
-            counts[line["k"] if line["k"] in counts else ""] += line["count"]
+            heard = line["k"] == "speech" or line["k"].startswith("spoken_")
+            kind = "spoken_name" if heard else line["k"]
+            counts[kind if kind in counts else ""] += line["count"]
         policy, (domain, licence) = value["pol"], self._origin(value)
         return {
             "t": value["t_utc_us"],
