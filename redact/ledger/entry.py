@@ -71,10 +71,23 @@ class Entry:
         return str(found) if found else None
 
     @property
-    def columns(self) -> tuple[Any, ...]:
-        """What a log looks an entry up by: the columns of its database, after the bytes."""
-        names = self.kind, self.rec or None, self.idem, self.output
-        return *names, self.replaces, self.file_hmac, self.url_hmac
+    def said(self) -> list[tuple[str, str | int]]:
+        """What a log looks an entry up by: names and values (see ledger.index)."""
+        named = {
+            "rec": self.rec,
+            "output": self.output,
+            "file": self.file_hmac,
+            "url": self.url_hmac,
+        }
+        found: list[tuple[str, str | int]] = [(name, it) for name, it in named.items() if it]
+        return [*found, *(("of", seq) for seq in self.refers)]
+
+    @property
+    def once(self) -> tuple[str, str | int] | None:
+        """What only one entry of a log may say: that it publishes a work first, or replaces one."""
+        if self.replaces is not None:
+            return "replaces", self.replaces
+        return ("idem", self.idem) if self.kind == "published" and self.idem else None
 
     @property
     def file_name(self) -> str:

@@ -18,7 +18,7 @@ from redact.ledger import merkle
 from redact.ledger.checkpoint import Checkpoint
 from redact.ledger.entry import Entry
 from redact.ledger.files import write_durably, writing
-from redact.ledger.log import Log
+from redact.ledger.reader import Reader
 
 HEADER = "c2sp.org/tlog-proof@v1"
 
@@ -52,7 +52,7 @@ class Proof:
         return proof
 
 
-def prove(log: Log, entry: Entry) -> bytes:
+def prove(log: Reader, entry: Entry) -> bytes:
     """The proof that an entry of a log is in it, as it stands now."""
     with log.snapshot():
         head = log.checkpoint()
@@ -77,7 +77,7 @@ def verify(data: bytes, vkey: str) -> tuple[Entry, Checkpoint]:
     return entry, head
 
 
-def check_witness(log: Log, witness: Path) -> Checkpoint:
+def check_witness(log: Reader, witness: Path) -> Checkpoint:
     """
     Check that a log continues the one that was seen last, and remember how it stands now.
 
@@ -96,7 +96,7 @@ def check_witness(log: Log, witness: Path) -> Checkpoint:
     return head
 
 
-def _check_continues(log: Log, seen: Checkpoint, head: Checkpoint) -> None:
+def _check_continues(log: Reader, seen: Checkpoint, head: Checkpoint) -> None:
     same = seen.origin == head.origin and seen.size <= head.size
     if same and seen.size:
         hashes = merkle.consistency_proof(seen.size, head.size, log.node)
