@@ -73,13 +73,14 @@ class Entry:
     @property
     def said(self) -> list[tuple[str, str | int]]:
         """What a log looks an entry up by: names and values (see ledger.index)."""
-        named = {
-            "rec": self.rec,
-            "output": self.output,
-            "file": self.file_hmac,
-            "url": self.url_hmac,
-        }
-        found: list[tuple[str, str | int]] = [(name, it) for name, it in named.items() if it]
+        value = self.value
+        named: list[tuple[str, str | int | None]] = [
+            ("rec", value.get("rec")),
+            ("output", self.output),
+            ("file", self.file_hmac),
+            ("url", self.url_hmac),
+        ]
+        found = [(name, it) for name, it in named if it is not None]
         return [*found, *(("of", seq) for seq in self.refers)]
 
     @property
@@ -111,7 +112,7 @@ class Entry:
     def from_bytes(cls, data: bytes) -> Entry:
         """Raises LedgerCorruptError unless these are bytes that `to_bytes` writes."""
         try:
-            value = json.loads(data)
+            value = json.loads(data.decode("ascii"))
         except (ValueError, RecursionError) as error:
             raise _no_entry("they are not JSON") from error
         if place := breach(value):

@@ -36,7 +36,7 @@ Words = Sequence[int]
 
 def key(name: str, value: str | int) -> int:
     """What an entry that says `value` of `name` is looked up by: 63 bits."""
-    return int.from_bytes(sha256(f"{name} {value}".encode()).digest()[:8], "big") >> 1
+    return int.from_bytes(sha256(f"{name} {value}".encode()).digest()[:8]) >> 1
 
 
 def words_of(entry: Entry) -> list[int]:
