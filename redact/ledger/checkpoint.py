@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import binascii
 from base64 import b64decode, b64encode
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -84,9 +85,16 @@ def sign(checkpoint: Checkpoint, key: Ed25519PrivateKey) -> bytes:
     return sign_note(checkpoint.text, checkpoint.origin, key)
 
 
-def verify(note: bytes, vkey: str) -> Checkpoint:
-    """Raises LedgerCorruptError unless `note` is a checkpoint that this key signed for its log."""
-    return _parsed(open_note(note, vkey), vkey.partition("+")[0])
+def verify(note: bytes, *vkeys: str) -> Checkpoint:
+    """
+    Raises LedgerCorruptError unless `note` is a checkpoint that one of these keys signed.
+
+    More than one are those that a log has had: each must be its.
+    """
+    for vkey in vkeys[1:]:
+        with suppress(LedgerCorruptError):
+            return verify(note, vkey)
+    return _parsed(open_note(note, vkeys[0]), vkeys[0].partition("+")[0])
 
 
 def _parsed(text: str, origin: str) -> Checkpoint:
