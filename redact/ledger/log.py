@@ -39,7 +39,12 @@ class Log(Reader):
     """
 
     def __init__(
-        self, folder: Path, signers: Signers | None = None, *, vkey: str | None = None
+        self,
+        folder: Path,
+        signers: Signers | None = None,
+        *,
+        vkey: str | None = None,
+        proving: bool = False,
     ) -> None:
         """
         Open an existing log; see `create` and `Reader`. A crash of the last writer is repaired.
@@ -47,7 +52,7 @@ class Log(Reader):
         Raises StoreError when the signing key is not there.
         """
         self._group = Group(self._write)
-        super().__init__(folder, vkey=vkey)
+        super().__init__(folder, vkey=vkey, proving=proving)
         try:
             with writing(f"the ledger in {folder} could not be opened"):
                 self._signer = signers(self.origin, self.chain.last) if signers else None
