@@ -17,7 +17,7 @@ from typing import Any
 from redact.gate import LEAKS, listing_of
 from redact.ledger.checkpoint import Checkpoint
 from redact.ledger.follow import Follower
-from redact.ledger.log import Log
+from redact.ledger.reader import Reader
 from redact.sources import Purpose, refusals
 from redact.store.standing import FOR_GOOD
 
@@ -61,7 +61,7 @@ class Closed:
 
 
 def admissible(
-    log: Log, purpose: Purpose, follower: Follower, upto: int | None = None
+    log: Reader, purpose: Purpose, follower: Follower, upto: int | None = None
 ) -> tuple[array[int], Closed, Checkpoint]:
     """
     The seqs of the published entries that may be used, in order, as the log stood at `upto`.

@@ -7,7 +7,7 @@ from typing import Any
 from redact.errors import LedgerCorruptError, RedactError, printable
 from redact.ledger import kinds
 from redact.ledger.checkpoint import Checkpoint
-from redact.ledger.proof import check_witness, seen_by
+from redact.ledger.consistency import check_witness, seen_by
 from redact.review import decisions
 from redact.review.asking import Ask, Download, Moved, Page
 from redact.review.guard import RefusedError

@@ -21,9 +21,9 @@ from redact.ledger import merkle
 from redact.ledger import verify as whole
 from redact.ledger.begin import CHECKPOINT, DATABASE
 from redact.ledger.checkpoint import Checkpoint
+from redact.ledger.consistency import seen_by
 from redact.ledger.entry import SCHEMA, Entry
 from redact.ledger.log import Log
-from redact.ledger.proof import seen_by
 from redact.reports.subject import entries
 from redact.review.index import Index
 from redact.store import Store
@@ -56,7 +56,7 @@ class Opened:
         Opens what can be opened; never makes a store, and never raises for a broken one.
 
         `index` is the folder of read indexes; without one, the user's cache. `witness` is a file
-        that remembers how the log stood, see `ledger.proof.check_witness`.
+        that remembers how the log stood, see `ledger.consistency.check_witness`.
         """
         self.root, self._keys, self.witness = root, keys, witness
         self.store, self.log, self._trouble = _open(root, keys)
