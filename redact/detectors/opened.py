@@ -12,7 +12,7 @@ import onnxruntime
 
 from redact.cuda.driver import Gpu
 from redact.detectors import PictureDetector
-from redact.detectors.faces import FaceDetector
+from redact.detectors.faces import FAINT, FaceDetector
 from redact.detectors.insightface_pack import InsightFacePack
 from redact.detectors.names import NameDetector
 from redact.detectors.on_gpu import placed
@@ -184,6 +184,7 @@ def _faces(
         long_side=long_side,
         threads=threads,
         device=device,
+        faint=FAINT,
     )
 
 
