@@ -73,13 +73,13 @@ class Setting:
 FIRST = Setting(
     longest=28.0,
     margin=0.4,
-    voice_threshold=0.4,
+    voice_threshold=0.2,
     beam=5,
     patience=1.0,
     temperatures=(0.0, 0.2, 0.4),
 )
 AGAIN = Setting(
-    longest=13.0, margin=0.65, voice_threshold=0.3, beam=8, patience=2.0, temperatures=(0.0, 0.3)
+    longest=13.0, margin=0.65, voice_threshold=0.15, beam=8, patience=2.0, temperatures=(0.0, 0.3)
 )
 
 
