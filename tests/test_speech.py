@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from redact.detectors import speech
-from redact.detectors.speech import Recogniser, bias
+from redact.detectors.recognisers import bias
+from redact.detectors.speech import Recogniser
 from redact.detectors.voice import RATE, find_voice, joined, outside, passages
 from redact.detectors.words import Word, plausible
 from redact.errors import DetectorError
