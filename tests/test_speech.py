@@ -146,6 +146,15 @@ def test_language(monkeypatch, language, multilingual, probability, covered, tol
     assert (heard.covered, heard.language) == (covered, told)
 
 
+@pytest.mark.parametrize(("seconds", "covered", "told"), [(1.9, True, ""), (2.1, False, "und")])
+def test_a_short_sound_of_no_language_is_unclear_and_holds_nothing(
+    monkeypatch, seconds, covered, told
+):
+    fake = FakeWhisper([said((" ha", 0.0, seconds, 0.2))], language=("de", 0.3))
+    heard = recogniser(monkeypatch, fake, (0.0, seconds)).listen(sound())
+    assert (heard.covered, heard.language, heard.unclear) == (covered, told, ((0.0, seconds),))
+
+
 @pytest.mark.parametrize(
     ("known", "covered", "told"),
     [("en", True, "en"), ("fr", False, "fr"), ("und", False, "de"), ("mul", False, "de")],

@@ -228,9 +228,18 @@ def without_text(what: str, work: Callable[[], T]) -> T:
 
 
 def _untold(part: Stretch, language: str, words: Iterable[Word] = ()) -> Transcript:
-    """A passage in a language whose names can't be found, or in none that can be told."""
+    """
+    A passage in a language whose names can't be found, or in none that can be told.
+
+    A laugh, a shout or a sound like a voice is short and of no language: it alone is unclear.
+    """
+    short = language == UNDETERMINED and part[1] - part[0] < SHORT
     return Transcript(
-        words=tuple(words), voice=(part,), unclear=(part,), language=language, covered=False
+        words=tuple(words),
+        voice=(part,),
+        unclear=(part,),
+        language="" if short else language,
+        covered=short,
     )
 
 
@@ -247,4 +256,5 @@ def _language(parts: Sequence[Transcript]) -> tuple[str, bool]:
     if not parts:
         return "", True
     others = [part.language for part in parts if not part.covered]
-    return (others[0], False) if others else (COVERED, True)
+    told = COVERED if any(part.language for part in parts) else ""
+    return (others[0], False) if others else (told, True)
