@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from redact.detectors import speech
-from redact.detectors.speech import Recogniser, bias
+from redact.detectors.recognisers import bias
+from redact.detectors.speech import Recogniser
 from redact.detectors.voice import RATE, find_voice, joined, outside, passages
 from redact.detectors.words import Word, plausible
 from redact.errors import DetectorError
@@ -143,6 +144,15 @@ def test_language(monkeypatch, language, multilingual, probability, covered, tol
     fake = FakeWhisper(answer, language=language, multilingual=multilingual)
     heard = recogniser(monkeypatch, fake, (0.0, 5.0)).listen(sound())
     assert (heard.covered, heard.language) == (covered, told)
+
+
+@pytest.mark.parametrize(("seconds", "covered", "told"), [(1.9, True, ""), (2.1, False, "und")])
+def test_a_short_sound_of_no_language_is_unclear_and_holds_nothing(
+    monkeypatch, seconds, covered, told
+):
+    fake = FakeWhisper([said((" ha", 0.0, seconds, 0.2))], language=("de", 0.3))
+    heard = recogniser(monkeypatch, fake, (0.0, seconds)).listen(sound())
+    assert (heard.covered, heard.language, heard.unclear) == (covered, told, ((0.0, seconds),))
 
 
 @pytest.mark.parametrize(

@@ -97,7 +97,9 @@ class Detectors:
                 _record("names", text, 0),
             ),
         )
-        return replace(made, on_cpu=said) if gpu is None else made.moved_to(gpu)
+        said = (*said, *([names.note] if names.note else []))
+        made = replace(made, on_cpu=said)
+        return made if gpu is None else made.moved_to(gpu)
 
     def moved_to(self, gpu: Gpu) -> Detectors:
         """The same, for frames that are on the GPU; names are not a matter of frames."""
@@ -112,7 +114,7 @@ class Detectors:
             pictures_again=again,
             pictures_again_quick=again_quick,
             gpu=gpu,
-            on_cpu=tuple(dict.fromkeys((*first_said, *again_said))),
+            on_cpu=tuple(dict.fromkeys((*self.on_cpu, *first_said, *again_said))),
         )
 
 
