@@ -6,8 +6,7 @@ import json
 import re
 import sqlite3
 import threading
-import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from hashlib import sha256
@@ -22,6 +21,7 @@ from redact.ledger import verify as whole
 from redact.ledger.begin import CHECKPOINT, DATABASE
 from redact.ledger.checkpoint import Checkpoint
 from redact.ledger.consistency import seen_by
+from redact.ledger.database import unpacked
 from redact.ledger.entry import SCHEMA, Entry
 from redact.ledger.log import Log
 from redact.reports.subject import entries
@@ -183,7 +183,7 @@ class Opened:
             next(self.index.feed(self._raw(before)))
             if self.log is not None and self.index.next > before:
                 self.index.root = self._root(self.log, self.index.next)
-        except (ValueError, KeyError, TypeError, zlib.error, sqlite3.Error) as error:
+        except (ValueError, KeyError, TypeError, LedgerCorruptError, sqlite3.Error) as error:
             self.trouble = Trouble(
                 f"An entry after number {self.index.next} can't be read ({type(error).__name__}).",
                 "The page shows what comes before it, and is read-only.",
@@ -227,17 +227,25 @@ class Opened:
         """
         if not re.fullmatch(r"[0-7][0-9A-HJKMNP-TV-Z]{25}", rec):
             return []
-        own = self._values(f" AND rec = '{rec}'")
+        own = self._saying("rec", rec)
         found = {value["seq"]: value for value in [*own, *self._of_sources(own)]}
         return [found[seq] for seq in sorted(found) if seq < self.size]
 
     def _of_sources(self, own: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """What is said of the files that these entries are about, and of where those came from."""
-        same = self._values(f" AND file IN ({_hmacs(Entry(one).file_hmac for one in own)})")
-        urls = _hmacs(Entry(one).url_hmac for one in [*own, *same])
-        return [*same, *self._values(f" AND kind = 'source' AND url IN ({urls})")]
+        files = {Entry(one).file_hmac for one in own} - {None}
+        same = [value for file in files for value in self._saying("file", str(file))]
+        urls = {Entry(one).url_hmac for one in [*own, *same]} - {None}
+        told = [value for url in urls for value in self._saying("url", str(url))]
+        return [*same, *(value for value in told if value["kind"] == "source")]
 
-    def _values(self, where: str) -> list[dict[str, Any]]:
+    def _saying(self, name: str, said: str) -> list[dict[str, Any]]:
+        """The entries that say this, by the log's index; in a log that is not sound, by reading."""
+        if self.log is not None and self.trouble is None:
+            return [entry.value for entry in self.log.look_up(name, said)]
+        return [value for value in self._values() if (name, said) in Entry(value).said]
+
+    def _values(self, where: str = "") -> list[dict[str, Any]]:
         found = (
             entries(self.log, 0, where) if self.log is not None else _salvaged(self.root, 0, where)
         )
@@ -278,14 +286,6 @@ def _open(root: Path, keys: Path | None) -> tuple[Store | None, Log | None, Trou
     return store, store.log, None
 
 
-def _hmacs(values: Iterable[str | None]) -> str:
-    """Keyed hashes as a list in SQL; "''" for none."""
-    known = {
-        one for one in values if one and re.fullmatch("hmac-sha256:[0-9a-f]{8}:[0-9a-f]{64}", one)
-    }
-    return ", ".join(f"'{one}'" for one in sorted(known)) or "''"
-
-
 def _salvaged(root: Path, start: int, where: str = "") -> Iterator[tuple[int, bytes]]:
     """What can still be read of a log that does not open, as `entries` gives it."""
     path = root / "ledger" / DATABASE
@@ -293,4 +293,4 @@ def _salvaged(root: Path, start: int, where: str = "") -> Iterator[tuple[int, by
         query = f"SELECT seq, bytes FROM entries WHERE seq >= {start:d}{where} ORDER BY seq"
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
             for seq, column in db.execute(query):
-                yield seq, zlib.decompress(column)
+                yield seq, unpacked(column)
