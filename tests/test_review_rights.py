@@ -73,9 +73,13 @@ def test_a_source_that_nothing_came_from_is_a_case_too_and_can_be_suppressed(sit
 def test_a_stretch_of_time_looks_into_the_restricted_detail_and_says_so(site, people):
     text = found(people, url=f"{URL}7", **{"from": "0:00.7", "to": "0:00:00.8"})
     assert "2 places" in text  # the face and the name
-    assert "1 places" in found(people, url=f"{URL}7", **{"from": "0.3", "to": "0.5"})
+    assert "1 place</td>" in found(people, url=f"{URL}7", **{"from": "0.3", "to": "0.5"})
     assert "0 places" in found(people, url=f"{URL}7", **{"from": "1:40"})
     assert len(site.opened.index.others("access")) == 3
+    (entry,) = site.opened.log.by_url(site.opened.store.url_hmac(f"{URL}7"))
+    site.opened.store.path(entry).unlink()
+    text = found(people, url=f"{URL}7", **{"from": "0:00.7", "to": "0:00:00.8"})
+    assert "2 places, by the average frame rate" in text
 
 
 @pytest.mark.parametrize(

@@ -195,7 +195,7 @@ def _clip(ask: Ask, store: Store, entry: Entry) -> dict[str, Any]:
         }
         for one in given
     ]
-    return {**clip, "given": shown, "removed_then": None}
+    return {**clip, "given": shown, "removed_then": None, "exact": True}
 
 
 def _look_at(
@@ -219,7 +219,8 @@ def _look_at(
     pixels = max((entry.value["in"]["w"] * entry.value["in"]["h"] for entry, _ in kept), default=0)
     shown = how_shown([store.path(entry) for entry, _ in kept], pixels)
     for (entry, clip), how in zip(kept, shown, strict=True):
-        spans = outlined(store.recall(entry), entry.value, how)["spans"]
+        found = outlined(store.recall(entry), entry.value, how)
+        clip["exact"] = found["exact"]
         clip["removed_then"] = sum(
-            one["start_us"] < span[1] and one["end_us"] > span[0] for one in spans
+            one["start_us"] < span[1] and one["end_us"] > span[0] for one in found["spans"]
         )
