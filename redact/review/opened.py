@@ -156,7 +156,10 @@ class Opened:
         """All entries about one record, oldest first, as far as they were taken in."""
         if not re.fullmatch(r"[0-7][0-9A-HJKMNP-TV-Z]{25}", rec):
             return []
-        return [value for value in self._values(f" AND rec = '{rec}'") if value["seq"] < self.size]
+        if self.log is not None:
+            return [one.value for one in self.log.by_rec(rec) if one.seq < self.size]
+        values = (json.loads(data) for _, data in _salvaged(self.root, 0))
+        return [one for one in values if one.get("rec") == rec and one["seq"] < self.size]
 
     def _values(self, where: str) -> list[dict[str, Any]]:
         found = entries(self.log, 0, where) if self.log else _salvaged(self.root, 0, where)
@@ -202,4 +205,4 @@ def _salvaged(root: Path, start: int, where: str = "") -> Iterator[tuple[int, by
         query = f"SELECT seq, bytes FROM entries WHERE seq >= {start:d}{where} ORDER BY seq"
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
             for seq, column in db.execute(query):
-                yield seq, zlib.decompress(column)
+                yield seq, zlib.decompressobj().decompress(column)
