@@ -146,6 +146,7 @@ def test_every_flipped_bit_of_the_index_is_found_or_changes_no_answer(folder, ta
     filled(folder, [1] * 22)
     draw = random.Random(5)
     with closing(Log(folder)) as plain, closing(sqlite3.connect(folder / "log.sqlite")) as db:
+        db.execute("PRAGMA synchronous = OFF")
         known = everything(plain)
         rows = db.execute(TABLES[table]).fetchall()
         column = {"tail": "word", "large": "sums"}.get(table, "words")
