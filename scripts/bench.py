@@ -3,8 +3,8 @@
 Measures what the README states: speed beside a plain transcode, leak on labelled footage.
 
     python scripts/bench.py [--data ../shared/data] [--samples samples] [--rounds 3] [--readme]
-                            [--only speed|faces|recognition|names|readme] [--output FILE.json]
-                            [--portraits FOLDER] [--footage sequences|moving|"without people"]
+                            [--only speed|faces|trade|recognition|names|readme] [--output FILE.json]
+                            [--portraits FOLDER] [--footage sequences|...]
 
 Each part that ran goes into the JSON with machine, versions, commit and date. Speed is measured in
 pairs, redact and the transcode in turn within one run, and stated as medians and their ratio. With
@@ -32,6 +32,8 @@ from bench_parts.recognition import Save, recognition_table
 from bench_parts.recognition import recognition as measure_recognition
 from bench_parts.speed import speed as measure_speed
 from bench_parts.tables import chart, faces_table, speed_table, table
+from bench_parts.trade import trade as measure_trade
+from bench_parts.trade import trade_chart, trade_table
 from measure_names import measure, share
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -48,8 +50,9 @@ def main() -> None:
             save = partial(_save, path, result, name, _where())
             save(part(options, result.get(name), save))
             print(TABLES[name](result[name]))
-            if name == "speed":
-                (path.parent / f"{path.stem}_speed.svg").write_text(chart(result[name]))
+            if name in CHARTS:
+                drawn = CHARTS[name](result[name])
+                (path.parent / f"{path.stem}_{name}.svg").write_text(drawn)
     if options.readme or options.only == "readme":
         _write_readme(result)
 
@@ -122,6 +125,11 @@ def faces(options: argparse.Namespace, before: Any, save: Save) -> dict[str, Any
     return measured
 
 
+def trade(options: argparse.Namespace, _before: Any, _save: Save) -> dict[str, Any]:
+    """What leak, over-redaction and processor time cost one another."""
+    return measure_trade(options.data)
+
+
 def recognition(options: argparse.Namespace, before: Any, save: Save) -> dict[str, Any]:
     """Whether redacted faces can still be recognised."""
     return measure_recognition(options.data, options.portraits, before or {}, save)
@@ -154,15 +162,20 @@ def _names_table(result: dict[str, Any]) -> str:
 PARTS: dict[str, Callable[[argparse.Namespace, Any, Save], Any]] = {
     "speed": speed,
     "faces": faces,
+    "trade": trade,
     "recognition": recognition,
     "names": names,
 }
 TABLES: dict[str, Callable[[Any], str]] = {
     "speed": speed_table,
     "faces": faces_table,
+    "trade": trade_table,
     "recognition": recognition_table,
     "names": _names_table,
 }
+
+
+CHARTS: dict[str, Callable[[Any], str]] = {"speed": chart, "trade": trade_chart}
 
 
 def _write_readme(result: dict[str, Any]) -> None:

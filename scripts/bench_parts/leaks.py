@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,56 +21,48 @@ EMPTY = ("intel_car-detection.mp4", "intel_person-bicycle-car-detection.mp4")
 """Footage of cars in which no face of 16 pixels shows: all that is covered there is too much,
 apart from the cars' own plates."""
 
-POLICY = Policy()
 FACES_ALONE = Policy(name="faces-alone", plates=Plates(find=False))
 
 Groups = dict[str, list[Row]]
 
 
-def sequences(data: Path) -> dict[str, Any]:
+def sequences(data: Path, policy: Policy = FACES_ALONE) -> dict[str, Any]:
     """The labelled sequences: greyscale, 5 frames a second."""
     labelled, _ = read(data / "truth.json", data)
-    return _measured([one for one in labelled if one.section == "video"], _halves)
+    return _measured([one for one in labelled if one.section == "video"], _halves, policy)
 
 
-def moving(data: Path) -> dict[str, Any]:
+def moving(data: Path, *, aside: bool) -> dict[str, Any]:
     """30 frames a second, made of the sequences and of stills; see `moving_clips`."""
     with tempfile.TemporaryDirectory() as folder:
-        labelled: list[Labelled] = []
-        for aside in (False, True):
-            part = Path(folder, str(aside))
-            part.mkdir()
-            labelled += read(moving_clips(data, part, aside=aside))[0]
-        return _measured(labelled, _kinds)
+        labelled, _ = read(moving_clips(data, Path(folder), aside=aside))
+        return _measured(labelled, _kinds, FACES_ALONE)
 
 
-def without_people(data: Path) -> dict[str, Any]:
-    """Over-redaction where there is nobody, with plates and for faces alone."""
+def without_people(data: Path, policy: Policy = FACES_ALONE) -> dict[str, Any]:
+    """Over-redaction where there is nobody."""
     labelled = []
     for name in EMPTY:
         path = data / "video" / name
-        frames = probe(path, POLICY.limits).picture
+        frames = probe(path, policy.limits).picture
         assert frames is not None
         labelled.append(Labelled(path=path, section="video", frames=((),) * frames.frames))
-    measured = [
-        _measured(labelled, lambda rows: {"faces and plates": rows}, POLICY),
-        _measured(labelled, lambda rows: {"faces alone": rows}, FACES_ALONE),
-    ]
-    return {
-        "groups": {name: of for one in measured for name, of in one["groups"].items()},
-        "rows": [row for one in measured for row in one["rows"]],
-    }
+    return _measured(labelled, lambda rows: {"all": rows}, policy)
 
 
 PARTS: dict[str, Callable[[Path], dict[str, Any]]] = {
     "sequences": sequences,
-    "moving": moving,
+    "moving, tuned on": partial(moving, aside=False),
+    "moving, kept aside": partial(moving, aside=True),
     "without people": without_people,
+    "sequences, plates too": partial(sequences, policy=Policy()),
+    "without people, plates too": partial(without_people, policy=Policy()),
 }
+"""Faces alone, to know what is due to them; and by the default policy, which looks for plates."""
 
 
 def _measured(
-    labelled: list[Labelled], groups: Callable[[list[Row]], Groups], policy: Policy = POLICY
+    labelled: list[Labelled], groups: Callable[[list[Row]], Groups], policy: Policy
 ) -> dict[str, Any]:
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -97,13 +90,10 @@ def _halves(rows: list[Row]) -> Groups:
 def _kinds(rows: list[Row]) -> Groups:
     """By what the clips are made of; those of hidden faces are in no sum."""
     groups: Groups = {}
-    kinds = {row.name: row.name.split("-")[1] for row in rows}
-    for kind in dict.fromkeys(kinds.values()):
-        for half, of in _halves([row for row in rows if kinds[row.name] == kind]).items():
-            if half != "all":
-                groups[f"{kind}, {half}"] = of
-    shown = [row for row in rows if kinds[row.name] != "hidden"]
-    return groups | {f"all but hidden, {half}": of for half, of in _halves(shown).items()}
+    for row in rows:
+        groups.setdefault(row.name.split("-")[1], []).append(row)
+    hidden = groups.pop("hidden", [])
+    return {**groups, "all of these": [row for row in rows if row not in hidden], "hidden": hidden}
 
 
 def _figures(policy: str, rows: Iterable[Row]) -> dict[str, Any]:
