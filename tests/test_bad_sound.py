@@ -119,11 +119,11 @@ def gone(spans, name):
 
 
 def stored(path, sound, voice):
-    """The sound in a file, in the last channel alone; other channels hum softly."""
+    """The sound in a file, in the last channel alone; the first of several hums softly."""
     channels = av.AudioLayout(voice.layout).nb_channels
     samples = np.zeros((channels, round(len(sound) * voice.rate / RATE) + 99), np.float32)
     one = at_rate(sound, RATE, voice.rate)
-    samples[:] = 0.01 * np.sin(2 * np.pi * 90 * np.arange(samples.shape[1]) / voice.rate)
+    samples[0] = 0.01 * np.sin(2 * np.pi * 90 * np.arange(samples.shape[1]) / voice.rate)
     samples[-1, : one.size] = one
     return make_clip(path.with_suffix(SUFFIX[voice.codec]), None, [replace(voice, samples=samples)])
 
@@ -164,7 +164,7 @@ def test_two_who_speak_at_once_both_lose_their_names_or_the_clip_is_held(
 
 
 def test_silence_and_music_alone_are_not_held_and_lose_little(detector, tmp_path):
-    for number, sound in enumerate((np.zeros(30 * RATE, np.float32), music(30))):
+    for number, sound in enumerate((np.zeros(30 * RATE, np.float32), music(12))):
         voice = Voice(codec="flac", rate=RATE, layout="mono")
         path = stored(tmp_path / f"clip{number}", sound, voice)
         assert sum(end - start for start, end in spans_of(path, detector)) < 1.5
