@@ -25,6 +25,11 @@ MOST = 100.0
 BLOCK = 10 * RATE
 """Samples whose loudest one decides how much they are amplified."""
 
+WINDOW = 600
+"""Seconds of sound in which voice is looked for at once: what that needs is several copies."""
+ENTRY = 2
+"""Seconds by which a window starts before what is asked of it: the model has to hear itself in."""
+
 NEAR = 1.0
 """Seconds: a recogniser's times waver."""
 
@@ -44,19 +49,41 @@ def find_voice(
         raise ValueError(f"mono float32 is needed, not {samples.dtype} {samples.shape}")
     if not np.isfinite(samples).all():
         raise DetectorError("the sound holds values that are no numbers.")
-    if not samples.any():
-        return ()
     options = VadOptions(
         threshold=threshold,
         max_speech_duration_s=longest,
         min_silence_duration_ms=300,
         speech_pad_ms=0,
     )
-    try:
-        found = get_speech_timestamps(amplified(samples), options)
-    except Exception as error:
-        raise DetectorError("the voice activity model failed.") from error
-    return tuple((part["start"] / RATE, part["end"] / RATE) for part in found)
+    found: list[Stretch] = []
+    start, seconds = 0.0, samples.size / RATE
+    while start < seconds:
+        voice, start = _window(samples, start, longest, options)
+        found += voice
+    return tuple(found)
+
+
+def _window(
+    samples: NDArray[np.float32], start: float, longest: float, options: VadOptions
+) -> tuple[list[Stretch], float]:
+    """The voice of one window from `start` on, and where the next one has to start."""
+    first = max(0, int(start - ENTRY)) * RATE
+    window = samples[first : first + WINDOW * RATE]
+    if not window.any():
+        found = []
+    else:
+        try:
+            found = get_speech_timestamps(amplified(window), options)
+        except Exception as error:
+            raise DetectorError("the voice activity model failed.") from error
+    end = (first + window.size) / RATE
+    voice = [((first + one["start"]) / RATE, (first + one["end"]) / RATE) for one in found]
+    voice = [(max(start, one), end) for one, end in voice if end > start]
+    if first + window.size == samples.size:
+        return voice, end
+    # What starts later may go on behind the window's end: the next one has all of it.
+    whole = [one for one in voice if one[0] < end - longest - 1]
+    return whole, max(end - longest - 1, whole[-1][1] if whole else 0.0)
 
 
 def amplified(samples: NDArray[np.float32]) -> NDArray[np.float32]:
