@@ -1,5 +1,7 @@
 """Voice in sound that is too long to look at in one go."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -56,9 +58,11 @@ def test_windows_find_the_voice_that_one_look_finds(heard, monkeypatch, spoken):
     monkeypatch.setattr(voice, "WINDOW", 40)
     parts = find_voice(samples, threshold=0.4, longest=8.0)
     assert seconds_of(parts) == seconds_of(whole)
+    if spoken != [(5, 118)]:  # no stretch is cut where a window ends
+        assert parts == whole
     assert list(parts) == sorted(parts)
     assert all(end - start <= 8.0 for start, end in parts)
-    assert all(one[1] <= other[0] for one, other in zip(parts, parts[1:], strict=False))
+    assert all(one[1] <= other[0] for one, other in pairwise(parts))
     assert max(heard[1:]) <= 40 * RATE
 
 
