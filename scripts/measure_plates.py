@@ -40,7 +40,7 @@ from plates_parts.sources import Photo, Sources, frames_of, labelled
 from plates_parts.surroundings import ground, park
 
 from redact import weights
-from redact.detectors.plates import PlateDetector
+from redact.detectors.plates import EIGHT_BIT, PlateDetector
 from redact.policy import Faces, Plates
 from redact.types import Frame
 
@@ -58,7 +58,7 @@ PLAIN = (
     "faceseq_mo_justin_mask_NoMask.mp4",
 )
 WALLS = ("gnome-backgrounds", "mate-backgrounds", "ukui-wallpapers", "lomiri-wallpapers-20.04")
-EACH = 6  # rendered plates of a layout
+EACH = 30  # rendered plates of a layout
 
 
 def main() -> None:
@@ -279,7 +279,7 @@ PARTS = {
 def _detector(min_score: float, *, long_side: int = 0, threads: int = 1) -> PlateDetector:
     opened = weights.open_model("plates", purpose="commercial")
     return PlateDetector(
-        opened.read(opened.main),
+        opened.read(EIGHT_BIT),
         label=opened.name,
         min_score=min_score,
         long_side=long_side or Plates().long_side,
