@@ -14,10 +14,10 @@ from redact.types import Box, Frame
 SIDE = 128
 """Pixels of the square that is shown, with the candidate in its middle."""
 
-WIDE = 56
+WIDE = 92
 """How wide the candidate is in it, or twice as high as it is, if that is more."""
 
-AROUND = (4, 3)
+AROUND = (5, 4)
 """So many cells of the network's map from the middle, over and down, may hold the peak."""
 
 

@@ -16,7 +16,7 @@ from redact.detectors.faces import FAINT, FaceDetector
 from redact.detectors.insightface_pack import InsightFacePack
 from redact.detectors.names import NameDetector
 from redact.detectors.on_gpu import placed
-from redact.detectors.plates import PlateDetector
+from redact.detectors.plates import EIGHT_BIT, PlateDetector
 from redact.detectors.together import together
 from redact.errors import DetectorError
 from redact.plan import Model
@@ -192,7 +192,7 @@ def _faces(
 
 def _plates(model: Opened, policy: Policy, device: str, threads: int) -> PlateDetector:
     return PlateDetector(
-        model.read(model.main),
+        model.read(EIGHT_BIT if device == "cpu" else model.main),
         label=model.name,
         min_score=policy.plates.min_score,
         long_side=policy.plates.long_side,

@@ -17,6 +17,9 @@ from redact.detectors.runtime import ENLARGE, Network, letterbox, shrunk
 from redact.errors import DetectorError
 from redact.types import Box, Detection, Frame, Kind
 
+EIGHT_BIT = "plates-8bit.onnx"
+"""The same network with whole numbers, for CPUs: a third of the time."""
+
 STRIDE = 8
 """Pixels of the network's input per cell of its maps."""
 
