@@ -89,6 +89,7 @@ def test_it_stops_after_as_many_rounds_as_there_may_be(clip):
 
 def test_what_the_decoder_gave_stays_as_it_is(clip, monkeypatch):
     """Two looks may be at the same frame: it is covered once for each."""
+    plan = planned(clip)
     given = []
 
     def kept(clip):
@@ -97,7 +98,7 @@ def test_what_the_decoder_gave_stays_as_it_is(clip, monkeypatch):
             yield frame
 
     monkeypatch.setattr(rehearsals, "frames", kept)
-    rehearsed(clip, planned(clip), nobody())
+    rehearsed(clip, plan, nobody())
     assert len(given) == 30
     assert all(map(visible, given))
 
