@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from redact.check import Verdict, check, inspect, second_look
-from redact.cuda.driver import GpuLostError, GpuMemoryError
+from redact.cuda.calls import GpuLostError, GpuMemoryError
 from redact.detectors.opened import Detectors
 from redact.detectors.upright import upright
 from redact.errors import InputError, ResidualError, UsageError

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, TypeVar
 
-from redact.cuda.driver import Gpu, GpuLostError, GpuMemoryError
+from redact.cuda.calls import GpuLostError, GpuMemoryError
+from redact.cuda.driver import Gpu
 from redact.cuda.surfaces import FrameOnGpu
 from redact.errors import DetectorError, InputError
 from redact.media.decode import frames, pictures

@@ -24,7 +24,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, TypeVar
 
-from redact.cuda.driver import GpuLostError
+from redact.cuda.calls import GpuLostError
 from redact.detectors.opened import why_no_gpu
 from redact.errors import InputError, Reason, RedactError, StoreError
 from redact.pipeline import Pipeline

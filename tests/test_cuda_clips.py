@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from redact import worker
-from redact.cuda.driver import GpuLostError, GpuMemoryError
+from redact.cuda.calls import GpuLostError, GpuMemoryError
 from redact.detectors.faces import FaceDetector
 from redact.errors import DetectorError, InputError, Reason, UsageError
 from redact.media import on_gpu

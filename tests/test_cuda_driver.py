@@ -14,8 +14,9 @@ import pytest
 
 from redact.cli.models import _gpu as doctors_report
 from redact.cuda import compiled, sources
+from redact.cuda.calls import GpuLostError, GpuMemoryError
 from redact.cuda.compiled import machine_code
-from redact.cuda.driver import Gpu, GpuLostError, GpuMemoryError
+from redact.cuda.driver import Gpu
 from redact.detectors import opened as opened_module
 from redact.errors import DetectorError, Reason
 from tests.stand_in import SOURCES, GpuStandIn, StandIn

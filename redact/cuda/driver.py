@@ -19,39 +19,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from redact.cuda.calls import GpuMemoryError, bindings, returned
 from redact.cuda.compiled import machine_code, nvrtc_version
 from redact.cuda.memory import NO_STREAM, Memory, Pinned, Place, rounded
-from redact.errors import DetectorError, Reason
+from redact.errors import DetectorError
 
 OLDEST = (7, 5)
 """The oldest compute capability that the kernels are compiled for."""
-_NO_MEMORY = 2
-_LOST = frozenset({214, 219, 700, 702, 709, 710, 714, 715, 716, 717, 718, 719, 720, 721, 999})
-"""Results after which nothing more can be done with a context."""
 _NON_BLOCKING = 1
 _MAJOR, _MINOR, _MULTIPROCESSORS = 75, 76, 16  # attributes of a device
-
-
-class GpuMemoryError(DetectorError):
-    """No memory is left on the GPU for this."""
-
-    reason = Reason.MEMORY
-
-
-class GpuLostError(DetectorError):
-    """The GPU's context is gone; what was in its memory is too."""
-
-
-def bindings() -> Any:
-    """NVIDIA's driver calls. Raises DetectorError where the package is missing."""
-    try:
-        from cuda.bindings import driver
-    except ImportError as error:
-        raise DetectorError(
-            "the GPU can't be used: cuda-core is not installed.",
-            todo="pip install 'redact[gpu]'; --device cpu runs without a GPU.",
-        ) from error
-    return driver
 
 
 class _Ends:
@@ -285,21 +261,8 @@ class Gpu:
             self._threads.entered = True
 
     def _call(self, function: str, *arguments: Any) -> Any:
-        """What a driver call returns besides its result. Raises what a bad result means."""
         self._enter()
-        result, *values = getattr(self._driver, function)(*arguments)
-        code = int(result)
-        if code == 0:
-            return values[0] if len(values) == 1 else tuple(values)
-        if code == _NO_MEMORY:
-            raise GpuMemoryError(f"{function} finds no memory left.")
-        if code in _LOST:
-            raise GpuLostError(
-                f"the GPU gave up in the middle ({function}: error {code}).",
-                todo="Run again: finished clips are not done again. If it comes back, see what "
-                "the driver says (dmesg, nvidia-smi), or use --device cpu.",
-            )
-        raise DetectorError(f"the GPU refuses {function} (error {code}).")
+        return returned(self._driver, function, *arguments)
 
 
 def _argument(value: Any) -> tuple[Any, Any]:

@@ -31,12 +31,13 @@ HEAD = np.dtype(
     [
         *fields("heat sizes offsets", "u8"),
         *fields("channels rows columns stride turns border width height peaks across down", "i4"),
+        ("look", "i4"),
         *fields("min_score scale cut_off unit flattest tallest", "f4"),
     ],
     align=True,
 )
 """`struct Head` of cuda_ext/heads.cuh."""
-FOUND = np.dtype(fields("x0 y0 x1 y1 score", "f4"))
+FOUND = np.dtype([*fields("x0 y0 x1 y1 score", "f4"), ("look", "i4")])
 PAIR = np.dtype([("before", PLANE), ("after", PLANE), *fields("x0 y0 x1 y1", "i4")], align=True)
 DIFFERENCE = np.dtype(fields("samples absolute squared largest", "u8"))
 
@@ -197,14 +198,20 @@ class Finder:
             described, self._found, self._most, self._counts, faults,
         )  # fmt: skip
 
-    def merge(self, most_overlap: float) -> tuple[list[NDArray[Any]], int]:
-        """For each frame its boxes (FOUND), best first, on the host; and how many cells failed."""
+    def merge(
+        self, most_overlap: float, *, alone: float = 0.0, tiny: float = 0.0
+    ) -> tuple[list[NDArray[Any]], int]:
+        """
+        For each frame its boxes (FOUND), best first, on the host; and how many cells failed.
+
+        What only one look found scores `alone` less, unless it is `tiny` pixels wide or less.
+        """
         gpu, size = self._gpu, self._frames * self._most
         room, merged = (gpu.allocate(size * FOUND.itemsize) for _ in range(2))
         taken = gpu.allocate(size * 4)
         gpu.launch(
             "merge", (self._frames, 1, 1), THREADS, self._found, room, taken, merged,
-            self._counts, self._most, np.float32(most_overlap),
+            self._counts, self._most, *map(np.float32, (most_overlap, alone, tiny)),
         )  # fmt: skip
         counts = np.empty(2 * self._frames, np.int32)
         gpu.read(self._counts.address, counts)

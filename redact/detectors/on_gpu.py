@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from redact.cuda.driver import Gpu, GpuLostError
+from redact.cuda.calls import GpuLostError
+from redact.cuda.driver import Gpu
 from redact.cuda.kernels import HEAD, Finder, Tensor, letterbox, shown, shrunk
-from redact.cuda.surfaces import FrameOnGpu, downloaded, uploaded
-from redact.detectors import PictureDetector
+from redact.cuda.surfaces import FrameOnGpu, on_gpu, on_host
+from redact.detectors import PictureDetector, plates
 from redact.detectors.faces import CUT_OFF, LEAST, OVERLAP, STRIDE, FaceDetector, Look
 from redact.detectors.gathered import Gathered
+from redact.detectors.plates import PlateDetector
 from redact.detectors.runtime import ENLARGE, Network, padded_to
 from redact.detectors.together import Together, together
 from redact.errors import DetectorError
@@ -74,9 +76,27 @@ class Heads:
     peaks: bool = False
     aspects: tuple[float, float] = (0.0, np.inf)
     cut_off: float = 0.0  # how much less a box may score that the picture's edge cuts off
+    overlap: float = OVERLAP  # boxes that overlap by more are of one thing
+    faint: float = 0.0  # how much less one look may be sure of what another has seen
+    alone: float = 0.0  # how much less counts what one look alone has seen,
+    tiny: float = 0.0  # unless it is no wider, in pixels of the largest look
+    sure: float = 0.0  # what scores less is doubtful
 
 
 CENTERFACE = Heads(kind=Kind.FACE, stride=STRIDE, outputs=3, offsets=True, cut_off=CUT_OFF)
+PLATES = Heads(
+    kind=Kind.PLATE,
+    stride=plates.STRIDE,
+    outputs=2,
+    offsets=False,
+    peaks=True,
+    aspects=plates.ASPECTS,
+    overlap=plates.SAME,
+    faint=plates.FAINT,
+    alone=plates.ALONE,
+    tiny=plates.TINY,
+    sure=plates.SURE,
+)
 
 
 class DetectorOnGpu:
@@ -88,10 +108,16 @@ class DetectorOnGpu:
     """
 
     def __init__(
-        self, network: Network, looks: Sequence[Look], min_score: float, heads: Heads, gpu: Gpu
+        self,
+        network: Network,
+        looks: Callable[[int], Sequence[Look]],
+        min_score: float,
+        heads: Heads,
+        gpu: Gpu,
     ) -> None:
+        """`looks` says how a picture is shown whose long side is so many pixels."""
         self.name = network.name
-        self._network, self._looks, self._min_score = network, tuple(looks), min_score
+        self._network, self._looks, self._min_score = network, looks, min_score
         self._heads, self._gpu = heads, gpu
 
     def detect(self, frames: Sequence[Frame]) -> list[list[Detection]]:
@@ -99,11 +125,19 @@ class DetectorOnGpu:
         if not frames:
             return []
         here = [on_gpu(self._gpu, frame) for frame in frames]
-        small, scale = shrunk(self._gpu, here, max(look.long_side for look in self._looks))
-        looks = [_Shown(here[0], small[0], scale, look, self._heads) for look in self._looks]
+        largest = max(here[0].width, here[0].height)
+        asked = self._looks(largest)
+        most = max(look.long_side for look in asked)
+        small, scale = shrunk(self._gpu, here, most)
+        looks = [
+            _Shown(here[0], small[0], scale, look, self._heads, number)
+            for number, look in enumerate(asked)
+        ]
         finder = Finder(self._gpu, len(here), sum(look.cells for look in looks))
         held = [self._decode(finder, small, look) for look in looks]
-        merged, faults = finder.merge(OVERLAP)
+        alone = self._heads.alone if len(looks) > 1 else 0.0
+        tiny = self._heads.tiny * largest / most
+        merged, faults = finder.merge(self._heads.overlap, alone=alone, tiny=tiny)
         del held  # until here: the kernels read the network's outputs
         if faults:
             raise DetectorError(f"{self.name} returned numbers that are not finite.")
@@ -118,27 +152,40 @@ class DetectorOnGpu:
 
     def _detections(self, frame: FrameOnGpu, boxes: NDArray[Any]) -> list[Detection]:
         """Of the boxes, what lies inside the upright frame."""
-        size = _upright_size(frame)
+        size, heads = _upright_size(frame), self._heads
         found = []
-        for row in boxes:
+        for row in boxes[boxes["score"] >= self._min_score] if heads.faint else boxes:
             edges = np.array([row[name] for name in ("x0", "y0", "x1", "y1")])
             x0, y0, x1, y1 = np.clip(edges, 0, [*size, *size]).tolist()
             if x0 < x1 and y0 < y1:
-                box = Box.covering(x0, y0, x1, y1)
-                score = min(float(row["score"]), 1.0)
-                found.append(Detection(self._heads.kind, box, score, self.name))
+                score = float(row["score"])
+                box, doubtful = Box.covering(x0, y0, x1, y1), score < heads.sure
+                found.append(Detection(heads.kind, box, min(score, 1.0), self.name, doubtful))
         return found
 
 
 def faces_on_gpu(detector: FaceDetector, gpu: Gpu) -> DetectorOnGpu:
     """The same looks at the same frames, on the GPU."""
-    return DetectorOnGpu(*detector.parts(), CENTERFACE, gpu)
+    network, looks, min_score = detector.parts()
+    return DetectorOnGpu(network, lambda _largest: looks, min_score, CENTERFACE, gpu)
+
+
+def plates_on_gpu(detector: PlateDetector, gpu: Gpu) -> DetectorOnGpu:
+    """The same."""
+    network, sides, min_score = detector.parts()
+
+    def looks(largest: int) -> list[Look]:
+        return [Look(side) for side in sides(largest)]
+
+    return DetectorOnGpu(network, looks, min_score, PLATES, gpu)
 
 
 def placed(detector: PictureDetector, gpu: Gpu) -> tuple[PictureDetector, tuple[str, ...]]:
     """The detector for frames on the GPU, and what of it runs on the CPU all the same."""
     if isinstance(detector, FaceDetector):
         return Gathered(faces_on_gpu(detector, gpu)), ()
+    if isinstance(detector, PlateDetector):
+        return Gathered(plates_on_gpu(detector, gpu)), ()
     if isinstance(detector, Together):
         parts = [placed(one, gpu) for one in detector.detectors]
         return together([part for part, _ in parts]), tuple(n for _, said in parts for n in said)
@@ -150,10 +197,17 @@ class _Shown:
     """How frames of one size are shown to a network for one look."""
 
     def __init__(
-        self, whole: FrameOnGpu, frame: FrameOnGpu, scale: float, look: Look, heads: Heads
+        self,
+        whole: FrameOnGpu,
+        frame: FrameOnGpu,
+        scale: float,
+        look: Look,
+        heads: Heads,
+        number: int,
     ) -> None:
-        """`frame` is the `whole` one, shrunk by `scale`."""
+        """`frame` is the `whole` one, shrunk by `scale`; `number` is the look's own."""
         self._look, self._heads, self._whole = look, heads, _upright_size(whole)
+        self._number = number
         width, height = _upright_size(frame)
         further = min(look.long_side / max(width, height), ENLARGE)
         self._scale = scale * further
@@ -188,7 +242,8 @@ class _Shown:
         row["stride"], row["turns"], row["border"] = heads.stride, look.turns, look.border
         row["width"], row["height"] = self._bordered
         row["across"], row["down"] = self._whole
-        least = min_score + look.caution
+        row["look"] = self._number
+        least = min_score + look.caution - heads.faint
         row["min_score"], row["scale"] = least, self._scale
         row["cut_off"] = max(least - heads.cut_off, LEAST)
         row["unit"], row["peaks"] = heads.unit, heads.peaks
@@ -205,41 +260,7 @@ class OnHost:
 
     def detect(self, frames: Sequence[Frame]) -> list[list[Detection]]:
         """See PictureDetector.detect."""
-        return self._detector.detect([_on_host(frame) for frame in frames])
-
-
-def on_gpu(gpu: Gpu, frame: Frame) -> FrameOnGpu:
-    """The frame itself, if it is on the GPU, or a copy there of one on the host, without alpha."""
-    if isinstance(frame, FrameOnGpu):
-        return frame
-    return FrameOnGpu(
-        planes=frame.planes[:1],
-        depth=frame.depth,
-        index=frame.index,
-        pts=frame.pts,
-        time_base=frame.time_base,
-        rgb=frame.rgb,
-        full_range=frame.full_range,
-        bt601=frame.bt601,
-        surface=uploaded(gpu, frame),
-    )
-
-
-def _on_host(frame: Frame) -> Frame:
-    if not isinstance(frame, FrameOnGpu):
-        return frame
-    return Frame(
-        planes=tuple(
-            np.ascontiguousarray(np.rot90(plane, frame.held)) for plane in downloaded(frame.surface)
-        ),
-        depth=frame.depth,
-        index=frame.index,
-        pts=frame.pts,
-        time_base=frame.time_base,
-        rgb=frame.rgb,
-        full_range=frame.full_range,
-        bt601=frame.bt601,
-    )
+        return self._detector.detect([on_host(frame) for frame in frames])
 
 
 def _upright_size(frame: FrameOnGpu) -> tuple[int, int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
 from hashlib import sha256
 
@@ -90,6 +90,18 @@ class PlateDetector:
         other._looks = _sides(self._long_side, AGAIN)
         return other
 
+    def parts(self) -> tuple[Network, Callable[[int], list[int]], float]:
+        """The network, the looks at a picture, and the lowest score: for a GPU to do the same."""
+        return self._network, self.sides, self._min_score
+
+    def sides(self, largest: int) -> list[int]:
+        """
+        The long sides at which a picture is shown whose own long side is `largest` pixels.
+
+        Looks to which a small picture can't be enlarged would all show the same.
+        """
+        return sorted({min(side, round(largest * ENLARGE)) for side in self._looks})
+
     def detect(self, frames: Sequence[Frame]) -> list[list[Detection]]:
         """
         Every plate of each frame; all frames have one size. See PictureDetector.detect.
@@ -100,10 +112,9 @@ class PlateDetector:
             return []
         largest = max(frames[0].width, frames[0].height)
         small = [shrunk(frame, self._looks[-1]) for frame in frames]
-        # Looks to which a small picture can't be enlarged would all show the same.
-        sides = {min(side, round(largest * ENLARGE)) for side in self._looks}
-        found = [self._look(small, side) for side in sorted(sides)]
-        tiny = TINY * largest / max(sides)
+        sides = self.sides(largest)
+        found = [self._look(small, side) for side in sides]
+        tiny = TINY * largest / sides[-1]
         return [
             self._detections(*each, tiny)
             for each in zip(frames, zip(*found, strict=True), strict=True)

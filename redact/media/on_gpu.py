@@ -21,7 +21,7 @@ from redact.cuda.dlpack import Borrowed, borrowed
 from redact.cuda.driver import Gpu
 from redact.cuda.kernels import with_small_pictures
 from redact.cuda.memory import Pinned
-from redact.cuda.surfaces import FrameOnGpu, semi_planar
+from redact.cuda.surfaces import FrameOnGpu, on_host, semi_planar
 from redact.errors import InputError
 from redact.media.decode import facts, pictures
 from redact.media.probe import Clip
@@ -215,12 +215,4 @@ def _planar(frame: FrameOnGpu, pinned: Pinned) -> Frame:
         pairs[:, : 2 * chroma.width : 2],
         pairs[:, 1 : 2 * chroma.width : 2],
     )
-    return Frame(
-        planes=tuple(np.ascontiguousarray(plane >> luma.shift) for plane in planes),
-        depth=frame.depth,
-        index=frame.index,
-        pts=frame.pts,
-        time_base=frame.time_base,
-        full_range=frame.full_range,
-        bt601=frame.bt601,
-    )
+    return on_host(frame, tuple(np.ascontiguousarray(plane >> luma.shift) for plane in planes))
