@@ -25,8 +25,8 @@ from redact.errors import Reason, ResidualError, UsageError
 from redact.look import Looker, Schedule
 from redact.methods import Patch, cover_all
 from redact.methods.cuda import cover_frames
-from redact.pipeline import regions_of
 from redact.plan import Region
+from redact.planning import regions_of
 from redact.policy import Policy
 from redact.remove import how_to_cover
 from redact.types import Frame, Track

@@ -30,8 +30,9 @@ from redact.detectors.upright import upright
 from redact.look import Schedule, Seen, look_at_picture
 from redact.media.on_gpu import covered_on_gpu
 from redact.media.probe import Clip
-from redact.pipeline import Pipeline, regions_of
+from redact.pipeline import Pipeline
 from redact.plan import Looked, Plan, Region
+from redact.planning import regions_of
 from redact.policy import Policy
 from redact.remove import Cover
 from redact.stages import Kept, Stages

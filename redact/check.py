@@ -9,24 +9,23 @@ was meant to be.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 
-from redact.detectors.names import NameDetector
 from redact.detectors.opened import Detectors
 from redact.detectors.upright import upright
-from redact.detectors.voice import joined, outside
 from redact.errors import Reason, ResidualError
-from redact.listen import listen, span_of, to_remove
+from redact.listen import listen
 from redact.look import Looker, Schedule, Seen, ahead, look_at_picture
 from redact.media.coded import coded
-from redact.media.decode import Sound, frames, sound
+from redact.media.decode import frames
 from redact.media.probe import Clip, PictureStream, SoundStream, probe
-from redact.plan import Cut, Plan, Region
+from redact.plan import Plan, Region
 from redact.policy import Policy
+from redact.relisten import listen_again
 from redact.remove import Expected, thumbnail
 from redact.stages import Stages
 from redact.types import Box, Frame, Kind, Span, Track
@@ -35,12 +34,6 @@ FRAME_TOLERANCE = 12.0
 """Levels of 255 by which an 8 x 8 average may change in encoding; crf 18 changes it by about 2."""
 TIME_TOLERANCE = Fraction(1, 1000)
 """Seconds: Matroska counts in milliseconds."""
-AROUND_SECONDS = 4.0
-"""How much sound around a removed span is listened to again."""
-BEYOND_A_WORD_US = 500_000
-"""How much less than this of a found name may lie beside what was removed."""
-SILENT = 0.003
-"""Root mean square of what may be left inside a silenced span by a lossy encoder."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +119,7 @@ def check(
         tracks, scanned = again.tracks, again.frames_scanned
     elif clip.picture is not None:
         tracks, scanned = _look_again(clip, plan, expected, detectors, policy, stages, progress)
-    spans, listened = _listen_again(source, clip, plan, detectors.names, policy)
+    spans, listened = listen_again(source, clip, plan, detectors.names, policy)
     return Verdict(tracks=tracks, spans=spans, frames_scanned=scanned, sound_us_scanned=listened)
 
 
@@ -247,61 +240,3 @@ class Covered:
             rows = (one.y0 <= ys) & (ys < one.y1)
             under |= rows[:, None] & ((one.x0 <= xs) & (xs < one.x1))[None, :]
         return bool(under.mean() >= 0.75)
-
-
-def _listen_again(
-    source: Clip, clip: Clip, plan: Plan, detector: NameDetector, policy: Policy
-) -> tuple[tuple[Span, ...], int]:
-    """The recogniser on the sound around every removed span, with other settings."""
-    found: list[Span] = []
-    listened = 0
-    for before, after in zip(source.sound, clip.sound, strict=True):
-        cuts = [cut for cut in plan.cuts if cut.stream == before.index]
-        for ear in sound(clip, after) if cuts else []:
-            _silent(ear, cuts)
-            for window in _windows(ear, cuts):
-                listened += len(window.samples) * 1_000_000 // window.rate
-                heard = detector.listen(window.samples, again=True, language=plan.looked.language)
-                # The first look understood it all: what this one does not is removed.
-                for one in to_remove(heard, policy):
-                    span = span_of(one, window, before.index, detector.name)
-                    found += [] if _removed(span, cuts) else [span]
-    return tuple(found), listened
-
-
-def _silent(ear: Sound, cuts: Sequence[Cut]) -> None:
-    """Nothing is left inside a silenced span, but what a lossy encoder smears into its ends."""
-    for cut in cuts:
-        if cut.method != "silence":
-            continue
-        inside = _piece(ear, cut.start_us + 30_000, cut.end_us - 30_000).samples
-        if inside.size and float(np.sqrt(np.mean(np.square(inside)))) > SILENT:
-            raise ResidualError(
-                f"the sound at {cut.start_us / 1e6:.2f} s was to be silent, and is not.",
-                reason=Reason.STILL_AUDIBLE,
-            )
-
-
-def _windows(ear: Sound, cuts: Sequence[Cut]) -> list[Sound]:
-    """The sound around the cuts, each stretch once."""
-    around = round(AROUND_SECONDS * 1_000_000)
-    near = joined((cut.start_us - around, cut.end_us + around) for cut in cuts)
-    pieces = [_piece(ear, int(start), int(end)) for start, end in near]
-    return [piece for piece in pieces if piece.samples.size]
-
-
-def _piece(ear: Sound, start_us: int, end_us: int) -> Sound:
-    first = max(0, (start_us - ear.start_us) * ear.rate // 1_000_000)
-    last = max(first, (end_us - ear.start_us) * ear.rate // 1_000_000)
-    return replace(
-        ear,
-        samples=ear.samples[first:last],
-        start_us=ear.start_us + first * 1_000_000 // ear.rate,
-    )
-
-
-def _removed(span: Span, cuts: Sequence[Cut]) -> bool:
-    """Whether nearly all of the span is removed: a recogniser's times reach past a word."""
-    removed = joined((cut.start_us, cut.end_us) for cut in cuts)
-    left = sum(end - start for start, end in outside([(span.start_us, span.end_us)], removed))
-    return left < BEYOND_A_WORD_US and left * 2 <= span.end_us - span.start_us

@@ -7,7 +7,7 @@ and publishing it is the next step, in another process (see redactor.py).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -17,20 +17,17 @@ from redact.cuda.calls import GpuLostError, GpuMemoryError
 from redact.detectors.opened import Detectors
 from redact.detectors.upright import upright
 from redact.errors import InputError, ResidualError, UsageError
-from redact.listen import Listened, listen
+from redact.listen import listen
 from redact.look import Schedule, Seen, look_at_picture
 from redact.media.probe import Clip, file_sha256, probe
 from redact.media.render import render
-from redact.plan import Cut, Looked, Plan, Region
+from redact.plan import Plan
+from redact.planning import fits, grown, plan_of, stripped
 from redact.policy import Policy
 from redact.remove import Cover, sound_edits
 from redact.stages import Stages
-from redact.types import Box, Span, Track
-from redact.version import __version__
 
 T = TypeVar("T")
-
-ENGINE = f"redact {__version__}"
 
 Progress = Callable[[float], None]
 """Called with the share of the work that is done, 0 to 1."""
@@ -115,18 +112,7 @@ class Pipeline:
                 source=stages.frames,
             )
         heard = listen(clip, self.detectors.names, policy, _part(progress, 0.7, 1.0))
-        plan = Plan(
-            source=clip.sha256,
-            policy=policy.sha256,
-            engine=ENGINE,
-            models=self.detectors.models,
-            looked=_looked(seen, heard),
-            width=clip.picture.width if clip.picture else 0,
-            height=clip.picture.height if clip.picture else 0,
-            regions=_regions(clip, seen.tracks, policy),
-            cuts=self._cuts(heard.spans),
-            strip={str(kind): count for kind, count in sorted(clip.found.items())},
-        )
+        plan = plan_of(clip, seen, heard, policy, self.detectors.models)
         return plan, seen.again
 
     def make(
@@ -182,8 +168,7 @@ class Pipeline:
         progress: Progress,
     ) -> Made:
         fits(plan, clip, self.policy)
-        strip = {str(kind): count for kind, count in sorted(clip.found.items())}
-        plan = replace(plan, models=self.detectors.models, strip=strip)
+        plan = replace(plan, models=self.detectors.models, strip=stripped(clip))
         verdict = self._once(clip, target, plan, stages, progress)
         if not verdict.clean and not trust:
             raise ResidualError(
@@ -207,11 +192,7 @@ class Pipeline:
             verdict = self._once(clip, target, plan, stages, progress, again)
             if verdict.clean:
                 return Made(clip=clip, plan=plan, rounds=round_, verdict=verdict)
-            plan = replace(
-                plan,
-                regions=plan.regions + _regions(clip, verdict.tracks, self.policy),
-                cuts=plan.cuts + self._cuts(verdict.spans),
-            )
+            plan = grown(plan, clip, verdict.tracks, verdict.spans, self.policy)
         raise ResidualError(
             f"after {self.policy.check.rounds + 1} tries the second look still finds "
             f"{verdict.summary}.",
@@ -247,89 +228,10 @@ class Pipeline:
         rest = _part(progress, 0.6, 1.0)
         return check(target, clip, plan, expected, self.detectors, self.policy, stages, rest, again)
 
-    def _cuts(self, spans: tuple[Span, ...]) -> tuple[Cut, ...]:
-        return tuple(
-            Cut(
-                kind=span.kind,
-                method=self.policy.names.method,
-                stream=span.stream,
-                start_us=span.start_us,
-                end_us=span.end_us,
-                score_ppm=_ppm(span.score),
-                detector=span.detector,
-            )
-            for span in spans
-        )
-
-
-def regions_of(
-    tracks: tuple[Track, ...], policy: Policy, width: int, height: int
-) -> tuple[Region, ...]:
-    """Tracks as what is covered: each box with the policy's margin, inside the picture."""
-    return tuple(
-        Region(
-            kind=track.kind,
-            method=policy.covering(track.kind).method,
-            first=track.first,
-            boxes=tuple(_with_margin(track, policy, width, height)),
-            score_ppm=_ppm(track.score),
-            detector=track.detector,
-        )
-        for track in tracks
-    )
-
-
-def _with_margin(track: Track, policy: Policy, width: int, height: int) -> Iterator[Box]:
-    margin = policy.covering(track.kind).margin
-    return (box.grow(margin).clip(width, height) or box for box in track.boxes)
-
-
-def _regions(clip: Clip, tracks: tuple[Track, ...], policy: Policy) -> tuple[Region, ...]:
-    if clip.picture is None:
-        return ()
-    return regions_of(tracks, policy, clip.picture.width, clip.picture.height)
-
 
 def _check_unchanged(clip: Clip) -> None:
     if file_sha256(clip.path) != clip.sha256:
         raise InputError("the file changed while it was being worked on.")
-
-
-def fits(plan: Plan, clip: Clip, policy: Policy) -> None:
-    """Raises UsageError for a plan of another file or policy, or that speaks of what it lacks."""
-    if plan.source != clip.sha256:
-        raise UsageError(
-            "the plan was made for another file.",
-            todo="Write a plan for this one: redact plan FILE -o plan.json",
-        )
-    if plan.policy != policy.sha256:
-        raise UsageError(
-            "the plan was made under another policy.",
-            todo="Apply it with the --policy that it was made with.",
-        )
-    streams = {stream.index for stream in clip.sound}
-    if any(cut.stream not in streams for cut in plan.cuts):
-        raise UsageError("the plan cuts sound from a stream that the file does not have.")
-    if plan.regions and clip.picture is None:
-        raise UsageError("the plan covers regions of a file without a picture.")
-    shape = (clip.picture.width, clip.picture.height) if clip.picture else (0, 0)
-    if shape != (plan.width, plan.height):
-        raise UsageError(f"the plan is for a picture of {plan.width} x {plan.height} pixels.")
-
-
-def _looked(seen: Seen, heard: Listened) -> Looked:
-    return Looked(
-        frames=seen.frames,
-        frames_scanned=seen.frames_scanned,
-        sound_us=heard.sound_us,
-        sound_us_scanned=heard.sound_us,
-        speech_us=heard.speech_us,
-        language=heard.language,
-    )
-
-
-def _ppm(score: float) -> int:
-    return min(1_000_000, max(0, round(score * 1_000_000)))
 
 
 def _part(progress: Progress, start: float, end: float) -> Progress:

@@ -10,8 +10,9 @@ from typing import Any, get_args
 
 from redact.ledger import facts as ledger
 from redact.media.probe import Clip
-from redact.pipeline import ENGINE, Made
+from redact.pipeline import Made
 from redact.plan import Cut, Plan, Region
+from redact.planning import ENGINE
 from redact.policy import Also, Policy
 from redact.types import Kind
 

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from redact.check import _removed
 from redact.detectors.names import Heard
 from redact.listen import to_remove
 from redact.media.probe import probe
 from redact.media.sound import sound
 from redact.plan import Cut
+from redact.relisten import _removed
 from redact.types import Kind, Span
 from tests.media_maker import Picture, Voice, make_clip
 from tests.test_pipeline import POLICY, made_of, make, nobody

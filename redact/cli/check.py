@@ -11,7 +11,8 @@ import click
 from redact.batch import Totals
 from redact.check import Verdict
 from redact.cli import json_option, main, of_error, say
-from redact.cli.clips import Share, device_option, policy_option, words
+from redact.cli.clips import device_option, policy_option, words
+from redact.cli.progress import Share
 from redact.errors import RedactError, ResidualError, printable
 from redact.redactor import Redactor, Result, Status
 

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import click
-from tqdm import tqdm
 
 from redact import plan as plans
 from redact.batch import Inputs, Totals, expand, run_all
 from redact.cli import json_option, main, of_error, say
+from redact.cli.progress import Bar, Share
 from redact.cli.provenance import Asked, check_provenance, provenance_options, telling
 from redact.cli.sources import manifest_option, read_manifest
 from redact.errors import printable
-from redact.media.source import shown
 from redact.policy import NAMED, Policy
 from redact.record import removed_from
 from redact.redactor import Redactor, Result, Status
@@ -162,92 +158,6 @@ def apply(
     say(json.dumps(as_value(result)) if as_json else as_line(result))
 
 
-class _Stderr:
-    """Where progress is shown; if nobody can read it any more, that is no fault of a clip."""
-
-    def write(self, text: str) -> None:
-        with contextlib.suppress(OSError, ValueError):
-            sys.stderr.write(text)
-
-    def flush(self) -> None:
-        with contextlib.suppress(OSError, ValueError):
-            sys.stderr.flush()
-
-    def fileno(self) -> int:
-        return sys.stderr.fileno()
-
-
-class Bar:
-    """Progress of a run on stderr: share of the bytes, × real time, time left."""
-
-    def __init__(self, inputs: Inputs) -> None:
-        self._sizes = {path: _size(path) for path in inputs.paths}
-        self._shares: dict[Path, float] = {}
-        self._footage = 0.0
-        self._start = time.monotonic()
-        self._bar = tqdm(
-            total=sum(self._sizes.values()),
-            file=_Stderr(),
-            unit="B",
-            unit_scale=True,
-            bar_format="{percentage:3.0f}% |{bar}| {desc} left {remaining}",
-        )
-        self._describe(0)
-        self._clips = 0
-
-    def __enter__(self) -> Bar:
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self.seconds = time.monotonic() - self._start
-        self._bar.close()
-
-    def watch(self, path: Path, share: float) -> None:
-        before = self._shares.get(path, 0.0)
-        if share > before:
-            self._shares[path] = share
-            self._bar.update(int(share * self._sizes[path]) - int(before * self._sizes[path]))
-
-    def done(self, result: Result) -> None:
-        self.watch(result.source, 1.0)
-        self._footage += result.seconds if result.status is Status.PUBLISHED else 0
-        self._clips += 1
-        self._describe(self._clips)
-
-    def print(self, line: str) -> None:
-        """A result on stdout, above the bar."""
-        self._bar.clear()
-        say(line)
-        self._bar.refresh()
-
-    def _describe(self, clips: int) -> None:
-        speed = self._footage / max(time.monotonic() - self._start, 1e-6)
-        self._bar.set_description_str(
-            f"{clips} of {len(self._sizes)} clips, {speed:.2f} × real time,"
-        )
-
-
-class Share:
-    """Progress of one clip on stderr."""
-
-    def __init__(self, path: Path) -> None:
-        self._bar = tqdm(
-            total=100,
-            file=_Stderr(),
-            desc=shown(path),
-            bar_format="{desc}: {percentage:3.0f}% |{bar}|",
-        )
-
-    def __enter__(self) -> Share:
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self._bar.close()
-
-    def watch(self, share: float) -> None:
-        self._bar.update(max(0, int(share * 100) - self._bar.n))
-
-
 def as_value(result: Result) -> dict[str, Any]:
     """A result for machines."""
     value: dict[str, Any] = {
@@ -304,10 +214,3 @@ def words(counts: dict[str, int]) -> str:
         ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in counts.items())
         or "nothing"
     )
-
-
-def _size(path: Path) -> int:
-    try:
-        return max(1, path.stat().st_size)
-    except OSError:
-        return 1

@@ -13,7 +13,8 @@ from typing import Any
 import click
 
 from redact.cli import json_option, main, say
-from redact.cli.clips import Share, device_option, policy_option
+from redact.cli.clips import device_option, policy_option
+from redact.cli.progress import Share
 from redact.detectors.opened import first_faces
 from redact.errors import UsageError
 from redact.evaluate.page import page

@@ -1,0 +1,83 @@
+"""The second listen: the recogniser, with other settings, on the sound around what was removed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from redact.detectors.names import NameDetector
+from redact.detectors.voice import joined, outside
+from redact.errors import Reason, ResidualError
+from redact.listen import span_of, to_remove
+from redact.media.decode import Sound, sound
+from redact.media.probe import Clip
+from redact.plan import Cut, Plan
+from redact.policy import Policy
+from redact.types import Span
+
+AROUND_SECONDS = 4.0
+"""How much sound around a removed span is listened to again."""
+BEYOND_A_WORD_US = 500_000
+"""How much less than this of a found name may lie beside what was removed."""
+SILENT = 0.003
+"""Root mean square of what may be left inside a silenced span by a lossy encoder."""
+
+
+def listen_again(
+    source: Clip, clip: Clip, plan: Plan, detector: NameDetector, policy: Policy
+) -> tuple[tuple[Span, ...], int]:
+    """The recogniser on the sound around every removed span, with other settings."""
+    found: list[Span] = []
+    listened = 0
+    for before, after in zip(source.sound, clip.sound, strict=True):
+        cuts = [cut for cut in plan.cuts if cut.stream == before.index]
+        for ear in sound(clip, after) if cuts else []:
+            _silent(ear, cuts)
+            for window in _windows(ear, cuts):
+                listened += len(window.samples) * 1_000_000 // window.rate
+                heard = detector.listen(window.samples, again=True, language=plan.looked.language)
+                # The first look understood it all: what this one does not is removed.
+                for one in to_remove(heard, policy):
+                    span = span_of(one, window, before.index, detector.name)
+                    found += [] if _removed(span, cuts) else [span]
+    return tuple(found), listened
+
+
+def _silent(ear: Sound, cuts: Sequence[Cut]) -> None:
+    """Nothing is left inside a silenced span, but what a lossy encoder smears into its ends."""
+    for cut in cuts:
+        if cut.method != "silence":
+            continue
+        inside = _piece(ear, cut.start_us + 30_000, cut.end_us - 30_000).samples
+        if inside.size and float(np.sqrt(np.mean(np.square(inside)))) > SILENT:
+            raise ResidualError(
+                f"the sound at {cut.start_us / 1e6:.2f} s was to be silent, and is not.",
+                reason=Reason.STILL_AUDIBLE,
+            )
+
+
+def _windows(ear: Sound, cuts: Sequence[Cut]) -> list[Sound]:
+    """The sound around the cuts, each stretch once."""
+    around = round(AROUND_SECONDS * 1_000_000)
+    near = joined((cut.start_us - around, cut.end_us + around) for cut in cuts)
+    pieces = [_piece(ear, int(start), int(end)) for start, end in near]
+    return [piece for piece in pieces if piece.samples.size]
+
+
+def _piece(ear: Sound, start_us: int, end_us: int) -> Sound:
+    first = max(0, (start_us - ear.start_us) * ear.rate // 1_000_000)
+    last = max(first, (end_us - ear.start_us) * ear.rate // 1_000_000)
+    return replace(
+        ear,
+        samples=ear.samples[first:last],
+        start_us=ear.start_us + first * 1_000_000 // ear.rate,
+    )
+
+
+def _removed(span: Span, cuts: Sequence[Cut]) -> bool:
+    """Whether nearly all of the span is removed: a recogniser's times reach past a word."""
+    removed = joined((cut.start_us, cut.end_us) for cut in cuts)
+    left = sum(end - start for start, end in outside([(span.start_us, span.end_us)], removed))
+    return left < BEYOND_A_WORD_US and left * 2 <= span.end_us - span.start_us
