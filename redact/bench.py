@@ -18,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from fractions import Fraction
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -28,14 +29,14 @@ import numpy as np
 from redact.bench_kernels import kernels
 from redact.detectors.upright import upright
 from redact.look import Schedule, Seen, look_at_picture
-from redact.media.on_gpu import covered_on_gpu
+from redact.media.on_gpu import chunks, covered_on_gpu
 from redact.media.probe import Clip
 from redact.pipeline import Pipeline
 from redact.plan import Looked, Plan, Region
 from redact.planning import regions_of
 from redact.policy import Policy
 from redact.remove import Cover
-from redact.stages import Kept, Stages
+from redact.stages import Stages
 from redact.types import Box, Frame, Kind
 from redact.version import __version__
 
@@ -45,10 +46,6 @@ YEARS = 80
 """Of footage, a day: what has to be got through."""
 PATCH = 0.05
 """Share of each picture that is covered, besides what is found in it."""
-
-KEPT = 32
-"""One clip's frames stay on the GPU between the passes if they take at most 1 / KEPT of what is
-free: many clips are worked on at once."""
 
 Say = Callable[[str], None]
 
@@ -138,7 +135,7 @@ def _decode(pipeline: Pipeline, clip: Clip, _target: Path) -> list[str]:
     gpu = pipeline.detectors.gpu
     stages = Stages(gpu)
     if gpu is not None and stages.decodes(clip):
-        for _ in covered_on_gpu(clip, gpu, lambda _frames: None):
+        for _ in chunks(clip, gpu):
             pass
     else:
         for _ in stages.frames(clip):
@@ -149,18 +146,14 @@ def _decode(pipeline: Pipeline, clip: Clip, _target: Path) -> list[str]:
 def _tensors(pipeline: Pipeline, clip: Clip, _target: Path) -> list[str]:
     """Look, plan, and cover; the frames are dropped where a training job would take them."""
     gpu, stages, policy = pipeline.detectors.gpu, Stages(pipeline.detectors.gpu), pipeline.policy
-    kept = Kept(gpu.free_bytes() // KEPT if gpu else 0)
-    seen = look(pipeline, clip, lambda clip: kept.watch(stages.frames(clip)))
-    cover, frames = Cover(_plan(clip, seen, policy), policy), kept.take()
+    seen = look(pipeline, clip, stages.first)
+    cover = Cover(_plan(clip, seen, policy), policy)
     if gpu is None or not stages.decodes(clip):
         for frame in stages.frames(clip):
             cover.change(frame)
-    elif frames is None:
-        for _ in covered_on_gpu(clip, gpu, lambda frames: cover.on_gpu(gpu, frames)):
-            pass
     else:
-        cover.on_gpu(gpu, frames)
-        gpu.wait()
+        for _ in covered_on_gpu(stages.again(clip), gpu, partial(cover.on_gpu, gpu)):
+            pass
     return stages.notes
 
 

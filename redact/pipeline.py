@@ -109,7 +109,7 @@ class Pipeline:
                 _part(progress, 0.0, share),
                 quick=quick and upright(quick, clip.picture.rotation),
                 again=second_look(clip, self.detectors, policy),
-                source=stages.frames,
+                source=stages.first,
             )
         heard = listen(clip, self.detectors.names, policy, _part(progress, 0.7, 1.0))
         plan = plan_of(clip, seen, heard, policy, self.detectors.models)
@@ -213,6 +213,8 @@ class Pipeline:
         """Render the plan, and look at what came out."""
         cover = Cover(plan, self.policy)
         covers = any(region.boxes for region in plan.regions)
+        if not covers:
+            stages.forget()
         # A still is covered where it is decoded; frames are, before the encoder is shown them.
         edit = cover if clip.media == "still" else cover.remember
         render(
@@ -223,6 +225,7 @@ class Pipeline:
             sound=sound_edits(plan, clip),
             progress=_part(progress, 0.0, 0.6),
             shown=lambda clip: stages.covered(clip, cover.on_gpu, cover.change),
+            encoder=stages.encoder,
         )
         expected = cover.expected if cover.expected.pts else None
         rest = _part(progress, 0.6, 1.0)

@@ -7,8 +7,7 @@ from click.testing import CliRunner
 
 from redact import bench, bench_kernels
 from redact.cli import main
-from redact.stages import ENCODES_ON_CPU
-from tests.test_cuda_clips import clip_of, decoder, pipelines  # noqa: F401  # a fixture
+from tests.test_cuda_clips import NO_NVENC, clip_of, decoder, pipelines  # noqa: F401  # a fixture
 
 
 @pytest.fixture
@@ -46,7 +45,7 @@ def test_every_part_is_measured(small, tmp_path, device):
     assert {row["frames"] for row in result["detector"]} >= {1, 4}
     if device == "cuda":
         assert "no GPU" in result["device"]  # it is the stand-in, and says so
-        assert result["files"][0]["on_cpu"] == [ENCODES_ON_CPU]
+        assert result["files"][0]["on_cpu"] == [NO_NVENC]
         assert result["tensors"][0]["on_cpu"] == []
         kinds = {row["kernel"] for row in result["kernels"]["rows"]}
         assert len(kinds) == 6

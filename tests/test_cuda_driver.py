@@ -146,7 +146,8 @@ def test_the_doctor_says_what_the_gpu_can_do_and_why_not(gpu, monkeypatch):
     assert report["pictures"] == "cuda"
     assert report["name"].startswith("stand-in, no GPU, sm_90")
     assert "AV1 on the cpu" in report["decoding"]
-    assert report["encoding"] == "cpu"
+    assert report["encoding"] == "cpu: no NVENC"
+    assert report["decoder"].startswith("PyAV; PyNvVideoCodec")
     monkeypatch.setattr(opened_module, "open_gpu", refused)
     assert doctors_report() == {"pictures": "cpu: the driver is too old."}
 

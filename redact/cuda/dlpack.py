@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from redact.cuda.driver import Gpu
-from redact.cuda.memory import Memory
 from redact.errors import UsageError
 
 CPU, CUDA = 1, 2  # kinds of devices
@@ -110,13 +109,25 @@ def borrowed(array: Any, gpu: Gpu) -> Borrowed:
 
 class GpuArray:
     """
-    Unsigned whole numbers in device memory, C-contiguous: `torch.from_dlpack(array)` is it.
+    Unsigned whole numbers in device memory: `torch.from_dlpack(array)` is it.
 
     The work that made it is done. Other libraries hold the memory for as long as they use it.
     """
 
-    def __init__(self, memory: Memory, shape: tuple[int, ...], bits: int, gpu: Gpu) -> None:
+    def __init__(
+        self,
+        memory: Any,
+        shape: tuple[int, ...],
+        bits: int,
+        gpu: Gpu,
+        *,
+        address: int | None = None,
+        strides: tuple[int, ...] | None = None,
+    ) -> None:
+        """All of `memory`, C-contiguous; or from `address` on, which it holds, with `strides`."""
         self.memory, self.shape, self.bits, self._gpu = memory, shape, bits, gpu
+        self._address = memory.address if address is None else address
+        self._strides = strides or _packed(shape)
 
     def __dlpack_device__(self) -> tuple[int, int]:
         return CUDA if self._gpu.memory_kind == "cuda" else CPU, self._gpu.ordinal
@@ -124,13 +135,12 @@ class GpuArray:
     def __dlpack__(self, *, stream: Any = None, **_newer: Any) -> Any:
         """A capsule for from_dlpack; no stream has to wait: the work is done."""
         managed, tensor = _Managed(), _Tensor()
-        tensor.data = self.memory.address
+        tensor.data = self._address
         tensor.device, tensor.ordinal = self.__dlpack_device__()
         tensor.dimensions, tensor.code, tensor.bits = len(self.shape), _UNSIGNED, self.bits
         tensor.lanes = 1
         sizes, strides = (
-            (ctypes.c_int64 * len(self.shape))(*values)
-            for values in (self.shape, _packed(self.shape))
+            (ctypes.c_int64 * len(self.shape))(*values) for values in (self.shape, self._strides)
         )
         tensor.shape = ctypes.cast(sizes, ctypes.POINTER(ctypes.c_int64))
         tensor.strides = ctypes.cast(strides, ctypes.POINTER(ctypes.c_int64))

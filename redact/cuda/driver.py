@@ -56,6 +56,8 @@ class Gpu:
         """Bytes of device memory that are held now."""
         self.notes: list[str] = []
         """What the user should know of this GPU."""
+        self.kept: weakref.WeakSet[Any] = weakref.WeakSet()
+        """What holds memory that it can do without: `drop` lets go of it."""
         self._open(cache)
 
     def _open(self, cache: Path | None) -> None:
@@ -80,6 +82,11 @@ class Gpu:
         code = self.compiled(cache)
         self._module = self._call("cuModuleLoadData", code)
         self._functions: dict[str, Any] = {}
+
+    @property
+    def context(self) -> int:
+        """The handle of the context, for libraries that work in it too."""
+        return int(self._context)
 
     @property
     def architecture(self) -> str:
@@ -137,6 +144,8 @@ class Gpu:
         try:
             return int(self._call("cuMemAlloc", size))
         except GpuMemoryError:
+            for one in list(self.kept):
+                one.drop()
             gc.collect()  # an error that was raised may still hold frames
             self.trim()
         try:

@@ -131,13 +131,23 @@ def shrunk(
     if scale >= 1:
         return list(frames), 1.0
     size = max(round(width * scale), 1), max(round(height * scale), 1)
-    small = [replace(frame, surface=_room(gpu, frame, *size)) for frame in frames]
+    return _resized(gpu, frames, *size), scale
+
+
+def luma_resized(frame: FrameOnGpu, width: int, height: int) -> FrameOnGpu:
+    """The frame's first plane alone, resized as `reference.whole` does it."""
+    surface = replace(frame.surface, planes=frame.surface.planes[:1])
+    return _resized(surface.gpu, [replace(frame, planes=(), surface=surface)], width, height)[0]
+
+
+def _resized(gpu: Gpu, frames: Sequence[FrameOnGpu], width: int, height: int) -> list[FrameOnGpu]:
+    small = [replace(frame, surface=_room(gpu, frame, width, height)) for frame in frames]
     large_planes = [plane for frame in frames for plane in frame.surface.planes]
     small_planes = [plane for frame in small for plane in frame.surface.planes]
     tables = gpu.upload(table(large_planes)), gpu.upload(table(small_planes))
-    grid = -(-size[0] * size[1] // THREADS), len(large_planes), 1
+    grid = -(-width * height // THREADS), len(large_planes), 1
     gpu.launch("shrink", grid, THREADS, *tables)
-    return small, scale
+    return small
 
 
 def _room(gpu: Gpu, frame: FrameOnGpu, width: int, height: int) -> Surface:

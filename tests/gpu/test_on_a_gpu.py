@@ -18,7 +18,6 @@ from redact.cuda import reference
 from redact.cuda.driver import Gpu
 from redact.cuda.surfaces import downloaded, uploaded
 from redact.detectors import faces
-from redact.detectors.on_gpu import faces_on_gpu
 from redact.errors import RedactError
 from redact.media import on_gpu as media_on_gpu
 from redact.media.decode import frames
@@ -38,7 +37,7 @@ from tests.test_cuda_clips import (
 )
 from tests.test_cuda_kernels import read
 from tests.test_cuda_look import assert_alike as assert_same_faces
-from tests.test_cuda_look import seen  # noqa: F401  # a fixture
+from tests.test_cuda_look import moved, seen  # noqa: F401  # a fixture
 from tests.test_cuda_methods import on_gpu, packed, semi
 from tests.test_methods import PICTURE, copy, make
 from tests.test_pipeline import make as make_file
@@ -127,13 +126,13 @@ def test_decode_and_merge(gpu):
             np.testing.assert_array_equal(found[name], expected[:, column])
 
 
-def test_the_same_faces(gpu, seen):  # noqa: F811
+def test_the_same_faces_and_plates(gpu, seen):  # noqa: F811
     needs_onnxruntime()
     detector, frame = seen
     (expected,) = detector.detect([frame])
     network, _, _ = detector.parts()
     network.session.set_providers(["CUDAExecutionProvider"])
-    (found,) = faces_on_gpu(detector, gpu).detect([frame])
+    (found,) = moved(detector, gpu).detect([frame])
     assert_same_faces(found, expected)
 
 
