@@ -51,7 +51,7 @@ class Pipeline:
     def __init__(
         self, policy: Policy, *, device: str = "auto", threads: int = 0, strict: bool = False
     ) -> None:
-        if strict and device != "cuda":
+        if strict and device not in ("cuda", "tensorrt"):
             raise UsageError("--strict is for --device cuda.")
         self.policy = policy
         self.detectors = Detectors.open(policy, device=device, threads=threads)

@@ -16,7 +16,7 @@ from redact.errors import UsageError
 @main.command()
 @click.option(
     "--device",
-    type=click.Choice(["cpu", "cuda"]),
+    type=click.Choice(["cpu", "cuda", "tensorrt"]),
     default="cpu",
     show_default=True,
     help="What to measure; cuda fails where there is no usable GPU.",

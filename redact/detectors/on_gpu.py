@@ -190,7 +190,7 @@ def placed(detector: PictureDetector, gpu: Gpu) -> tuple[PictureDetector, tuple[
         parts = [placed(one, gpu) for one in detector.detectors]
         return together([part for part, _ in parts]), tuple(n for _, said in parts for n in said)
     name = detector.name.partition("@")[0]
-    return OnHost(detector), (f"The frames are copied to the CPU for {name}.",)
+    return Gathered(OnHost(detector)), (f"The frames are copied to the CPU for {name}.",)
 
 
 class _Shown:
