@@ -29,7 +29,7 @@ import numpy as np
 from redact.bench_kernels import kernels
 from redact.detectors.upright import upright
 from redact.look import Schedule, Seen, look_at_picture
-from redact.media.on_gpu import chunks, covered_on_gpu
+from redact.media.on_gpu import chunks, covered_on_gpu, decoder_name
 from redact.media.probe import Clip
 from redact.pipeline import Pipeline
 from redact.plan import Looked, Plan, Region
@@ -114,14 +114,19 @@ Work = Callable[[Pipeline, Clip, Path], list[str]]
 def _together(
     work: Work, pipeline: Pipeline, clip: Clip, count: int, folder: Path
 ) -> dict[str, Any]:
+    gpu = pipeline.detectors.gpu
     targets = [folder / f"{number}{clip.suffix}" for number in range(count)]
+    before = gpu.crossed if gpu else 0
     start = time.perf_counter()
     with ThreadPoolExecutor(count) as pool:
         notes = list(pool.map(lambda target: work(pipeline, clip, target), targets))
     wall = time.perf_counter() - start
     assert clip.picture is not None
-    fps = count * clip.picture.frames / wall
-    return {
+    frames = count * clip.picture.frames
+    fps = frames / wall
+    size = frames * clip.picture.width * clip.picture.height * 1.5
+    crossed = {"crossed_percent": round(100 * (gpu.crossed - before) / size, 3)} if gpu else {}
+    return crossed | {
         "at_once": count,
         "seconds": round(wall, 3),
         "fps": round(fps, 2),
@@ -241,7 +246,10 @@ def _described(clip: Clip, *, made: bool) -> dict[str, Any]:
 
 def _where(pipeline: Pipeline) -> dict[str, Any]:
     gpu = pipeline.detectors.gpu
-    names = ("av", "numpy", "onnxruntime", "onnxruntime-gpu", "cuda-core", "nvidia-cuda-nvrtc")
+    names = (
+        "av", "numpy", "onnxruntime", "onnxruntime-gpu", "cuda-core", "cuda-bindings",
+        "nvidia-cuda-nvrtc", "PyNvVideoCodec",
+    )  # fmt: skip
     return {
         "redact": __version__,
         "commit": _commit(),
@@ -250,6 +258,8 @@ def _where(pipeline: Pipeline) -> dict[str, Any]:
         "python": platform.python_version(),
         "versions": {name: found for name in names if (found := _version(name))},
         "device": "cpu" if gpu is None else gpu.name,
+        "stand_in": gpu is not None and gpu.memory_kind != "cuda",  # then no figure is one
+        "decoder": "PyAV" if gpu is None else decoder_name(),
         "driver": None if gpu is None else ".".join(map(str, gpu.driver_version)),
     }
 

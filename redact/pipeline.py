@@ -150,7 +150,8 @@ class Pipeline:
         except BaseException:
             target.unlink(missing_ok=True)
             raise
-        return replace(made, notes=tuple(stages.notes))
+        said = [self.detectors.speech_on_cpu] if clip.sound else []
+        return replace(made, notes=(*stages.notes, *filter(None, said)))
 
     def look_again(self, clip: Clip, progress: Progress) -> Verdict:
         """A second look at a file that nothing is known of."""

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 from typing import Any
 
+import numpy as np
+
+from redact.cuda.memory import Memory, Place
 from redact.errors import DetectorError, Reason
 
 _NO_MEMORY = 2
@@ -48,3 +52,12 @@ def returned(driver: Any, function: str, *arguments: Any) -> Any:
             "the driver says (dmesg, nvidia-smi), or use --device cpu.",
         )
     raise DetectorError(f"the GPU refuses {function} (error {code}).")
+
+
+def argument(value: Any) -> tuple[Any, Any]:
+    """A kernel's parameter and its type in C: Memory or Place, NumPy's float32, or an int."""
+    if isinstance(value, Memory | Place):
+        return value.address, ctypes.c_void_p
+    if isinstance(value, np.float32):
+        return float(value), ctypes.c_float
+    return int(value), ctypes.c_int

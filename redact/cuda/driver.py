@@ -7,7 +7,6 @@ whose device memory is memory of the CPU and whose launches run the same kernels
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import threading
 import weakref
@@ -19,9 +18,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from redact.cuda.calls import GpuMemoryError, bindings, returned
+from redact.cuda.calls import GpuMemoryError, argument, bindings, returned
 from redact.cuda.compiled import machine_code, nvrtc_version
-from redact.cuda.memory import NO_STREAM, Memory, Pinned, Place, rounded
+from redact.cuda.memory import NO_STREAM, Memory, Pinned, rounded
 from redact.errors import DetectorError
 
 OLDEST = (7, 5)
@@ -54,6 +53,8 @@ class Gpu:
         self.ordinal = ordinal
         self.used = 0
         """Bytes of device memory that are held now."""
+        self.crossed = 0
+        """Bytes that went between host and device so far."""
         self.notes: list[str] = []
         """What the user should know of this GPU."""
         self.kept: weakref.WeakSet[Any] = weakref.WeakSet()
@@ -175,18 +176,25 @@ class Gpu:
     def write(self, address: int, array: NDArray[Any]) -> None:
         """Copy the bytes of a contiguous array to the device; the array may change afterwards."""
         if array.nbytes:
+            self._cross(array.nbytes)
             self._call("cuMemcpyHtoDAsync", address, array.ctypes.data, array.nbytes, self.stream)
             self.wait()
 
     def read(self, address: int, array: NDArray[Any]) -> None:
         """Copy from the device into a contiguous array, once the stream's work is done."""
         if array.nbytes:
+            self._cross(array.nbytes)
             self._call("cuMemcpyDtoHAsync", array.ctypes.data, address, array.nbytes, self.stream)
         self.wait()
 
     def read_later(self, address: int, pinned: Pinned) -> None:
         """Queue a copy of as many bytes as `pinned` holds; they are there after `wait`."""
+        self._cross(pinned.array.nbytes)
         self._call("cuMemcpyDtoHAsync", pinned.address, address, pinned.array.nbytes, self.stream)
+
+    def _cross(self, size: int) -> None:
+        with self._lock:
+            self.crossed += size
 
     def copy(self, target: int, source: int, size: int) -> None:
         """Queue a copy within the device."""
@@ -210,7 +218,7 @@ class Gpu:
         """
         if 0 in grid:
             return
-        values, types = zip(*map(_argument, given), strict=True)
+        values, types = zip(*map(argument, given), strict=True)
         across, down = (block, 1) if isinstance(block, int) else block
         self._call(
             "cuLaunchKernel", self._function(kernel), *grid, across, down, 1, 0, self.stream,
@@ -272,14 +280,6 @@ class Gpu:
     def _call(self, function: str, *arguments: Any) -> Any:
         self._enter()
         return returned(self._driver, function, *arguments)
-
-
-def _argument(value: Any) -> tuple[Any, Any]:
-    if isinstance(value, Memory | Place):
-        return value.address, ctypes.c_void_p
-    if isinstance(value, np.float32):
-        return float(value), ctypes.c_float
-    return int(value), ctypes.c_int
 
 
 def _version(number: int) -> tuple[int, int]:

@@ -40,6 +40,8 @@ class Detectors:
     """Where frames may stay from the decoder on; None: everything runs on the CPU."""
     on_cpu: tuple[str, ...] = ()
     """What of this runs on the CPU although there is a GPU: lines for the user."""
+    speech_on_cpu: str = ""
+    """The same, of clips with sound."""
 
     @classmethod
     def open(cls, policy: Policy, *, device: str = "auto", threads: int = 0) -> Detectors:
@@ -60,12 +62,13 @@ class Detectors:
         face, speech, text = opened("faces"), opened(policy.names.model), opened("names")
         voice = opened("voice-activity")  # faster-whisper opens it; its digest is checked here
         second = opened(_second_slot(policy)) if policy.names.caution != "low" else None
+        ears, speech_on_cpu = _speech_device(device)
         names = NameDetector(
             speech.folder,
             text.folder,
             label=speech.label,
             threads=threads,
-            device=device,
+            device=ears,
             second=second.folder if second else None,
             caution=policy.names.caution,
             also=frozenset(map(Kind, policy.names.also)),
@@ -82,6 +85,7 @@ class Detectors:
             pictures_again=together([again, *plates_again]),
             pictures_again_quick=together([again.quick(), *(one.quick() for one in plates_again)]),
             names=names,
+            speech_on_cpu=speech_on_cpu,
             models=(
                 *_faces_records(first, face, policy),
                 *([] if plate is None else [_plates_record(plate, policy)]),
@@ -126,6 +130,18 @@ def _device(asked: str) -> tuple[str, Gpu | None, tuple[str, ...]]:
         if asked != "auto":
             raise
         return "cpu", None, (f"Done on the CPU: {error.what}",)
+
+
+def _speech_device(device: str) -> tuple[str, str]:
+    """Where Whisper runs, and what the user should know: CTranslate2 is built for CUDA 12."""
+    if device != "cuda":
+        return device, ""
+    for library in ("libcublas.so.12", "libcudnn.so.9"):
+        try:
+            ctypes.CDLL(library)
+        except OSError:
+            return "cpu", f"Speech is recognised on the CPU: {library} is missing."
+    return device, ""
 
 
 def _second_slot(policy: Policy) -> str:
