@@ -84,9 +84,9 @@ def device_of(array: Any) -> tuple[int, int] | None:
     return int(kind), int(ordinal)
 
 
-def borrowed(array: Any, gpu: Gpu) -> Borrowed:
+def borrowed(array: Any, gpu: Gpu, *, ready: bool = False) -> Borrowed:
     """
-    The array's memory, ready for work on `gpu.stream`.
+    The array's memory, ready for work on `gpu.stream`; with `ready` nothing has to be waited for.
 
     Raises UsageError for one that is not of unsigned whole numbers, or not on this GPU.
     """
@@ -96,7 +96,9 @@ def borrowed(array: Any, gpu: Gpu) -> Borrowed:
             f"the frames are on device {device_of(array)}, and the GPU is number {gpu.ordinal}.",
             means="Nothing was redacted.",
         )
-    capsule = array.__dlpack__(stream=gpu.stream if kind == CUDA else None)
+    waits = kind == CUDA and not ready
+    # By the array API the default stream, whose handle is 0, is called 1.
+    capsule = array.__dlpack__(stream=gpu.stream or 1) if waits else array.__dlpack__()
     managed = _Managed.from_address(_api.PyCapsule_GetPointer(capsule, _NAME))
     _api.PyCapsule_SetName(capsule, _USED)  # from here on giving it back is our affair
     loan, tensor = _Loan(managed), managed.tensor

@@ -74,7 +74,7 @@ class Gpu:
             raise _none(f"the NVIDIA driver sees {count} GPUs, and number {self.ordinal} is asked")
         self._device = self._call("cuDeviceGet", self.ordinal)
         name = self._call("cuDeviceGetName", 128, self._device)
-        self.name = bytes(name).rstrip(b"\0").decode("ascii", "replace")
+        self.name = bytes(name).partition(b"\0")[0].decode("ascii", "replace")
         self.capability = self._attribute(_MAJOR), self._attribute(_MINOR)
         self.multiprocessors = self._attribute(_MULTIPROCESSORS)
         self._check_age()
@@ -228,6 +228,10 @@ class Gpu:
     def wait(self) -> None:
         """Until all that this thread has queued is done."""
         self._call("cuStreamSynchronize", self.stream)
+
+    def wait_for_default(self) -> None:
+        """Until all is done that libraries have queued on the default stream: ours don't wait."""
+        self._call("cuStreamSynchronize", 0)
 
     @property
     def stream(self) -> int:

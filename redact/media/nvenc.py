@@ -8,6 +8,7 @@ from weakref import WeakKeyDictionary
 import av
 from av.codec.hwaccel import HWAccel
 from av.error import FFmpegError
+from av.video.frame import CudaContext
 
 from redact.cuda.dlpack import GpuArray
 from redact.cuda.driver import Gpu
@@ -67,6 +68,7 @@ class NvencEncoder(PictureEncoder):
     def __init__(self, gpu: Gpu, clip: Clip, first: Any, *encoding: Any, **how: Any) -> None:
         """Raises InputError for a clip that would lose something, or that NVENC does not take."""
         self._gpu = gpu
+        self._where = CudaContext(device_id=gpu.ordinal, primary_ctx=True)
         if hdr_parameters(first, clip.picture.codec if clip.picture else ""):
             raise _refused(clip, "HDR metadata")
         super().__init__(clip, first, *encoding, **how)
@@ -99,7 +101,7 @@ class NvencEncoder(PictureEncoder):
             for plane in (luma, chroma)
         ]
         return av.VideoFrame.from_dlpack(
-            planes, format=_FORMATS[frame.depth], primary_ctx=True, device_id=self._gpu.ordinal
+            planes, format=_FORMATS[frame.depth], cuda_context=self._where
         )
 
 

@@ -218,7 +218,8 @@ def _surface(picture: Any, gpu: Gpu) -> tuple[Borrowed, Borrowed]:
 
 
 def _by_pyav(picture: Any, gpu: Gpu) -> tuple[Borrowed, Borrowed]:
-    luma, chroma = (borrowed(plane, gpu) for plane in picture.planes)
+    gpu.wait_for_default()  # FFmpeg's decoder works there; PyAV's planes leave waiting to us
+    luma, chroma = (borrowed(plane, gpu, ready=True) for plane in picture.planes)
     return luma, chroma
 
 

@@ -161,7 +161,7 @@ def _first(clip: Clip) -> Any:
 
 def _picture(clip: Clip, gpu: Gpu, surface: Any, first: Any, times: _Times) -> Picture:
     assert clip.picture is not None
-    whole = borrowed(surface, gpu)
+    whole = borrowed(surface, gpu, ready=True)  # the decoder works on our stream
     rows, width = whole.shape
     height = rows // 3 * 2
     if rows != clip.picture.height * 3 // 2:
