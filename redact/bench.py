@@ -7,19 +7,14 @@ Nothing here is a figure by itself: `measured` measures on the machine that it r
 from __future__ import annotations
 
 import math
-import os
-import platform
 import statistics
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, datetime
 from fractions import Fraction
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +22,11 @@ import av
 import numpy as np
 
 from redact.bench_kernels import kernels
+from redact.bench_machine import where
 from redact.detectors.upright import upright
+from redact.errors import RedactError
 from redact.look import Schedule, Seen, look_at_picture
-from redact.media.on_gpu import chunks, covered_on_gpu, decoder_name
+from redact.media.on_gpu import chunks, covered_on_gpu
 from redact.media.probe import Clip
 from redact.pipeline import Pipeline
 from redact.plan import Looked, Plan, Region
@@ -38,7 +35,6 @@ from redact.policy import Policy
 from redact.remove import Cover
 from redact.stages import Stages
 from redact.types import Box, Frame, Kind
-from redact.version import __version__
 
 RATE = 30
 """Frames per second of the footage of which years are counted."""
@@ -61,29 +57,51 @@ def machines(fps: float) -> int:
 
 
 def measured(
-    device: str, *, at_once: Sequence[int], seconds: int, footage: Path | None, say: Say
+    device: str,
+    *,
+    at_once: Sequence[int],
+    seconds: int,
+    footage: Path | None,
+    say: Say,
+    keep: Callable[[dict[str, Any]], None] = lambda _result: None,
 ) -> dict[str, Any]:
     """
     All parts, as plain data. `at_once`: how many clips are worked on together, each in turn.
 
     `footage` is a clip to work on; without it one of so many seconds is made: 1080p30 H.264,
-    nobody in it. Raises what a run raises.
+    nobody in it. `keep` gets what there is after each part. A part that fails says why, in
+    "failed", and the others go on. Raises what opening a run raises.
     """
     with tempfile.TemporaryDirectory() as folder:
         pipeline = Pipeline(Policy(), device=device)
         clip = pipeline.probe(footage or made(Path(folder, "clip.mp4"), seconds), _quiet)
-        result = _where(pipeline) | {"clip": _described(clip, made=footage is None)}
-        if pipeline.detectors.gpu is not None:
-            say("kernels")
-            result["kernels"] = kernels(pipeline.detectors.gpu)
-        say("detector")
-        result["detector"] = _detector(pipeline, clip)
-        for name, work in (("decode", _decode), ("tensors", _tensors), ("files", _files)):
-            result[name] = []
-            for count in at_once:
-                say(f"{name}, {count} at once")
-                result[name].append(_together(work, pipeline, clip, count, Path(folder)))
+        gpu = pipeline.detectors.gpu
+        result = where(gpu) | {"clip": _described(clip, made=footage is None), "failed": {}}
+        for name, work in _parts(pipeline, clip, at_once, Path(folder)):
+            say(name)
+            part, _, count = name.partition(", ")
+            try:
+                found = work()
+            except RedactError as error:
+                result["failed"][name] = error.what
+            else:
+                result[part] = [*result.get(part, []), found] if count else found
+            keep(result)
         return result
+
+
+def _parts(
+    pipeline: Pipeline, clip: Clip, at_once: Sequence[int], folder: Path
+) -> Iterator[tuple[str, Callable[[], Any]]]:
+    """What is measured: "PART", or "PART, N at once"."""
+    if pipeline.detectors.gpu is not None:
+        yield "kernels", partial(kernels, pipeline.detectors.gpu)
+    for name, work in (("decode", _decode), ("tensors", _tensors), ("files", _files)):
+        for count in at_once:
+            how = partial(_together, work, pipeline, clip, count, folder)
+            yield f"{name}, {count} at once", how
+        if name == "decode":
+            yield "detector", partial(_detector, pipeline, clip)
 
 
 def made(path: Path, seconds: int) -> Path:
@@ -242,51 +260,3 @@ def _described(clip: Clip, *, made: bool) -> dict[str, Any]:
         "frames": picture.frames,
         "fps": float(Fraction(picture.rate)),
     }
-
-
-def _where(pipeline: Pipeline) -> dict[str, Any]:
-    gpu = pipeline.detectors.gpu
-    names = (
-        "av", "numpy", "onnxruntime", "onnxruntime-gpu", "cuda-core", "cuda-bindings",
-        "nvidia-cuda-nvrtc", "PyNvVideoCodec",
-    )  # fmt: skip
-    return {
-        "redact": __version__,
-        "commit": _commit(),
-        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
-        "machine": f"{_processor()}, {os.cpu_count()} cores",
-        "python": platform.python_version(),
-        "versions": {name: found for name in names if (found := _version(name))},
-        "device": "cpu" if gpu is None else gpu.name,
-        "stand_in": gpu is not None and gpu.memory_kind != "cuda",  # then no figure is one
-        "decoder": "PyAV" if gpu is None else decoder_name(),
-        "driver": None if gpu is None else ".".join(map(str, gpu.driver_version)),
-    }
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return ""
-
-
-def _commit() -> str:
-    """Of the checkout that runs; empty where redact is installed without one."""
-    command = ["git", "rev-parse", "--short", "HEAD"]
-    try:
-        done = subprocess.run(
-            command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False
-        )
-    except OSError:
-        return ""
-    return done.stdout.strip()
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()

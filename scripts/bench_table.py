@@ -30,7 +30,7 @@ def table(result: dict[str, Any]) -> str:
     lines = ["| what | clips at once | fps | years of video a day | such machines for 80 |"]
     lines.append("| --- | --- | --- | --- | --- |")
     for part in ("decode", "tensors", "files"):
-        for row in result[part]:
+        for row in result.get(part, []):
             cells = [row[key] for key in ("at_once", "fps", "years_a_day")]
             cells.append(row["machines_for_80_years_a_day"])
             lines.append("| " + " | ".join(map(str, (part, *cells))) + " |")

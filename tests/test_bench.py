@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from redact import bench, bench_kernels
 from redact.cli import main
+from redact.errors import DetectorError
 from tests.test_cuda_clips import NO_NVENC, clip_of, decoder, pipelines  # noqa: F401  # a fixture
 
 
@@ -57,6 +58,20 @@ def test_every_part_is_measured(small, tmp_path, device):
         assert result["stand_in"] is True
         assert result["tensors"][0]["crossed_percent"] < result["files"][0]["crossed_percent"]
         assert as_table(target).returncode == 1
+
+
+@pytest.mark.slow
+def test_a_part_that_fails_is_said_and_the_others_are_kept(small, tmp_path, monkeypatch):
+    def fails(*_):
+        raise DetectorError("the network fell over.")
+
+    monkeypatch.setattr(bench, "_detector", fails)
+    clip, target = clip_of(tmp_path), tmp_path / "result.json"
+    done = run("--device", "cuda", "--clips", "1", "--footage", str(clip), "-o", str(target))
+    assert done.exit_code == 4
+    result = json.loads(target.read_text())
+    assert result["failed"] == {"detector": "the network fell over."}
+    assert all(result[part] for part in ("kernels", "decode", "tensors", "files"))
 
 
 def as_table(path):
