@@ -74,7 +74,7 @@ def letterbox(
     described = gpu.upload(rows_)
     grid = -(-width // 32), -(-height // 8), len(frames)
     gpu.launch(
-        "letterbox", grid, (32, 8), described, tensor, int(half), width, height, border, turns
+        "letterbox", grid, THREADS, described, tensor, int(half), width, height, border, turns
     )
     return Tensor(tensor, (len(frames), 3, height, width), half)
 
