@@ -124,6 +124,8 @@ def run_all(
     how: dict[str, Any] = {"device": device, "threads": threads, "strict": strict}
     sharing: Sequence[Worker | None] = [None] * workers
     if workers > 1 and device != "cpu" and not why_no_gpu():
+        # One at a time is listened to, with all cores.
+        how["threads"] = os.cpu_count() or 1
         sharing = Crew(policy, workers, **how).workers
     crew = [Redactor(policy, manifest=manifest, worker=one, **how) for one in sharing]
     for redactor in crew:

@@ -136,7 +136,7 @@ class TestNetwork:
     def test_tensorrt_keeps_its_engines_and_leaves_the_rest_to_cuda(self, monkeypatch):
         names = ["TensorrtExecutionProvider", "CUDAExecutionProvider"]
         monkeypatch.setattr(runtime.onnxruntime, "get_available_providers", lambda: names)
-        (first, engines), second = runtime._providers("tensorrt")
+        (first, engines), (second, _) = runtime._providers("tensorrt")
         assert [first, second] == names
         assert engines["trt_engine_cache_enable"] == "1"
         assert engines["trt_engine_cache_path"].endswith("tensorrt")
