@@ -24,7 +24,11 @@ API int cuDeviceGetAttribute(int *value, int attribute, int) {
   *value = attribute == 75 ? 9 : attribute == 76 ? 0 : attribute == 16 ? 132 : -1;
   return *value < 0 ? WRONG_VALUE : OK;
 }
-API int cuDevicePrimaryCtxRetain(void **context, int) { return *context = (void *)16, OK; }
+static unsigned flags_of_context = 0;
+API int cuDevicePrimaryCtxSetFlags_v2(int, unsigned flags) { return flags_of_context = flags, OK; }
+API int cuDevicePrimaryCtxRetain(void **context, int) {
+  return *context = (void *)16, flags_of_context == 4 ? OK : WRONG_VALUE;
+}
 API int cuCtxSetCurrent(void *context) { return context == (void *)16 ? OK : 201; }
 API int cuModuleLoadData(void **module, const void *image) {
   if (memcmp(image, "\x7f" "ELF", 4)) return 200;  // NVRTC's own code

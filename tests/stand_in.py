@@ -76,6 +76,9 @@ class StandIn:
     def cuDeviceGetAttribute(self, number, _device):
         return 0, {75: self.capability[0], 76: self.capability[1], 16: 1}[int(number)]
 
+    def cuDevicePrimaryCtxSetFlags(self, _device, _flags):
+        return (0,)
+
     def cuDevicePrimaryCtxRetain(self, device):
         return 0, device
 

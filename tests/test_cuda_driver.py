@@ -63,11 +63,21 @@ def test_a_thousand_clips_leave_no_memory_and_no_stream_behind(gpu):
         thread.join()
     gc.collect()
     assert gpu.used == 0
-    assert gpu.calls.pinned == {}
+    assert len(gpu.calls.pinned) == 1  # the same, a thousand times
     assert len(gpu.calls.streams) <= 1
     assert gpu.calls.most_held < 100_000
     gpu.trim()
-    assert gpu.calls.held == {}
+    assert gpu.calls.held == gpu.calls.pinned == {}
+
+
+def test_pinned_memory_beyond_what_is_kept_is_freed(gpu):
+    many = [gpu.pinned(10) for _ in range(70)]
+    assert len(gpu.calls.pinned) == 70
+    del many
+    assert len(gpu.calls.pinned) == 64
+    other = gpu.pinned(11)
+    assert len(gpu.calls.pinned) == 65
+    assert other.array.size == 11
 
 
 def test_another_thread_is_not_given_memory_that_may_be_in_use(gpu):

@@ -20,12 +20,15 @@ from numpy.typing import NDArray
 
 from redact.cuda.calls import GpuMemoryError, argument, bindings, returned
 from redact.cuda.compiled import machine_code, nvrtc_version
-from redact.cuda.memory import NO_STREAM, Memory, Pinned, rounded
+from redact.cuda.memory import NO_STREAM, Memory, Pinned, Pool, rounded
 from redact.errors import DetectorError
 
 OLDEST = (7, 5)
 """The oldest compute capability that the kernels are compiled for."""
 _NON_BLOCKING = 1
+_BLOCKING_SYNC = 4
+_PINNED = 64
+"""So many stretches of host memory of one size are kept: to allocate one stops the whole GPU."""
 _MAJOR, _MINOR, _MULTIPROCESSORS = 75, 76, 16  # attributes of a device
 
 
@@ -49,7 +52,7 @@ class Gpu:
         self._driver = driver or bindings()
         self._threads = threading.local()
         self._lock = threading.RLock()  # memory may be given back in the middle of anything
-        self._spare: dict[tuple[int, int], list[int]] = {}
+        self._spare, self._spare_pinned = Pool(), Pool(_PINNED)
         self.ordinal = ordinal
         self.used = 0
         """Bytes of device memory that are held now."""
@@ -78,6 +81,8 @@ class Gpu:
         self.capability = self._attribute(_MAJOR), self._attribute(_MINOR)
         self.multiprocessors = self._attribute(_MULTIPROCESSORS)
         self._check_age()
+        # FFmpeg takes no other; threads that wait sleep then. One that is in use may keep its own.
+        self._driver.cuDevicePrimaryCtxSetFlags(self._device, _BLOCKING_SYNC)
         self._context = self._call("cuDevicePrimaryCtxRetain", self._device)
         self._enter()
         code = self.compiled(cache)
@@ -112,8 +117,7 @@ class Gpu:
     def allocate(self, size: int) -> Memory:
         """`size` bytes of device memory, not cleared; what was given back before is used again."""
         room, stream = rounded(size), self.stream
-        with self._lock:
-            address = self._spare_for(room, stream)
+        address = self._spare.take(room, stream, NO_STREAM)
         if address is None:
             address = self._more(room)
         with self._lock:
@@ -124,22 +128,16 @@ class Gpu:
         """Memory calls this."""
         with self._lock:
             self.used -= size
-            self._spare.setdefault((stream, size), []).append(address)
+        self._spare.give(address, size, stream)
 
     def trim(self) -> None:
         """Give the driver back what nobody holds."""
-        with self._lock:
-            spare, self._spare = self._spare, {}
         self._enter()
-        for addresses in spare.values():
-            for address in addresses:  # waits for the streams; of a lost context nothing is left
-                self._driver.cuMemFree(address)
-
-    def _spare_for(self, size: int, stream: int) -> int | None:
-        for key in ((stream, size), (NO_STREAM, size)):
-            if addresses := self._spare.get(key):
-                return addresses.pop()
-        return None
+        for address in self._spare_pinned.emptied():
+            self._driver.cuMemFreeHost(address)
+        for address in self._spare.emptied():
+            # waits for the streams; of a lost context nothing is left
+            self._driver.cuMemFree(address)
 
     def _more(self, size: int) -> int:
         try:
@@ -160,11 +158,16 @@ class Gpu:
 
     def pinned(self, size: int) -> Pinned:
         """Host memory for copies that do not keep the CPU waiting."""
-        return Pinned(self, int(self._call("cuMemHostAlloc", max(size, 1), 0)), size)
+        address = self._spare_pinned.take(size, NO_STREAM)
+        if address is None:
+            address = int(self._call("cuMemHostAlloc", max(size, 1), 0))
+        return Pinned(self, address, size)
 
-    def release_pinned(self, address: int) -> None:
-        self._enter()
-        self._driver.cuMemFreeHost(address)
+    def release_pinned(self, address: int, size: int) -> None:
+        """Pinned calls this."""
+        if not self._spare_pinned.give(address, size, NO_STREAM):
+            self._enter()
+            self._driver.cuMemFreeHost(address)
 
     def upload(self, array: NDArray[Any]) -> Memory:
         """A copy of the array's bytes on the device."""
@@ -246,10 +249,7 @@ class Gpu:
         self._enter()
         self._driver.cuStreamSynchronize(stream)
         self._driver.cuStreamDestroy(stream)
-        with self._lock:
-            for of, size in [key for key in self._spare if key[0] == stream]:
-                idle = self._spare.setdefault((NO_STREAM, size), [])
-                idle += self._spare.pop((of, size))
+        self._spare.release(stream)
 
     @contextmanager
     def on(self, stream: int | None) -> Iterator[None]:
