@@ -17,8 +17,9 @@ import pytest
 from redact import worker
 from redact.cuda.calls import GpuLostError, GpuMemoryError
 from redact.cuda.dlpack import borrowed
+from redact.cuda.surfaces import uploaded
 from redact.detectors.faces import FaceDetector
-from redact.errors import DetectorError, InputError, Reason, UsageError
+from redact.errors import DetectorError, InputError, Reason, ResidualError, UsageError
 from redact.media import on_gpu
 from redact.media.decode import frames
 from redact.media.on_gpu import described_on_gpu, frames_on_gpu, why_not_decoded
@@ -29,7 +30,9 @@ from redact.policy import Check, Faces, Policy
 from redact.remove import difference, thumbnail
 from redact.stages import ENCODES_ON_CPU, Kept, Stages
 from tests.media_maker import Picture, Voice, make_clip
+from tests.test_cuda_methods import on_gpu as placed_frame
 from tests.test_faces import bright_spots
+from tests.test_methods import make as noise
 from tests.test_pipeline import made_of, make, quiet
 
 NO_NVENC = f"{ENCODES_ON_CPU}: stand-in, no GPU has no NVENC."
@@ -387,6 +390,39 @@ def test_kept_frames_make_room_when_memory_runs_short(gpu, tmp_path):
     del held
     gpu.calls.memory = 1 << 30
     assert len([one for some in stages.again(clip) for one in some]) == FRAMES
+
+
+@pytest.mark.parametrize("depth", [8, 10])
+def test_the_second_look_compares_on_the_gpu_what_it_compares_on_the_cpu(gpu, depth):
+    before = noise(97, 66, depth=depth)
+    after = replace(before, planes=tuple(plane.copy() for plane in before.planes))
+    after.planes[0][16:24, 40:48] = 0
+    here, there = (placed_frame(frame, surface=uploaded(gpu, frame)) for frame in (before, after))
+    expected = difference(thumbnail(before), thumbnail(after))
+    assert expected > 50
+    smalls = thumbnail(here), thumbnail(there)
+    read = gpu.calls.downloaded
+    assert abs(difference(*smalls) - expected) <= 1
+    assert gpu.calls.downloaded - read == 32  # one row of numbers, and no picture
+    assert "compare" in gpu.calls.launched
+    assert abs(difference(smalls[0], thumbnail(after)) - expected) <= 1
+    assert difference(smalls[0], smalls[0]) == 0
+
+
+def test_a_picture_that_was_changed_afterwards_is_found_on_the_gpu(gpu, tmp_path, monkeypatch):
+    """As by an encoder that goes wrong: the thumbnails are compared where they are."""
+    path = clip_of(tmp_path)
+    _, on_the_gpu = pipelines(gpu)
+    real = on_gpu._planar
+
+    def brighter(frame, pinned):
+        made = real(frame, pinned)
+        made.planes[0][:48] += 20
+        return made
+
+    monkeypatch.setattr(on_gpu, "_planar", brighter)
+    with pytest.raises(ResidualError, match="not what was rendered: frame 0, by"):
+        make(on_the_gpu, path)
 
 
 class Lost:

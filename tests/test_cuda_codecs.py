@@ -236,6 +236,16 @@ def test_the_same_file_by_pynvvideocodec(gpu, nvidia, tmp_path):
     assert packets_of(target) == theirs
 
 
+def test_surfaces_with_long_lines_from_nvdec_to_nvenc(gpu, nvidia, encoder, tmp_path):
+    path = clip_of(tmp_path)
+    on_cpu, on_the_gpu = pipelines(gpu)
+    expected, target = make(on_cpu, path)
+    theirs = packets_of(target)
+    made, target = make(on_the_gpu, path, plan=expected.plan)
+    assert made.notes == ()
+    assert packets_of(target) == theirs
+
+
 def test_what_pynvvideocodec_is_not_for_goes_to_pyav(gpu, nvidia, tmp_path, monkeypatch):
     clip = probe(clip_of(tmp_path), POLICY.limits)
     assert pynvvideocodec.takes(clip)
