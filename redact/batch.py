@@ -16,7 +16,7 @@ from redact.crew import Crew
 from redact.detectors.opened import why_no_gpu
 from redact.errors import RedactError, UsageError
 from redact.policy import Policy
-from redact.redactor import Redactor, Result, Status
+from redact.redactor import Finish, Redactor, Result, Status
 from redact.sources import Manifest
 from redact.store import Store
 from redact.worker import Worker
@@ -111,6 +111,7 @@ def run_all(
     manifest: Manifest | None = None,
     strict: bool = False,
     workers: int = 1,
+    finish: Finish | None = None,
     watch: Watch = lambda _path, _share: None,
 ) -> Iterator[Result]:
     """
@@ -127,7 +128,9 @@ def run_all(
         # One at a time is listened to, with all cores.
         how["threads"] = os.cpu_count() or 1
         sharing = Crew(policy, workers, **how).workers
-    crew = [Redactor(policy, manifest=manifest, worker=one, **how) for one in sharing]
+    crew = [
+        Redactor(policy, manifest=manifest, finish=finish, worker=one, **how) for one in sharing
+    ]
     for redactor in crew:
         idle.put(redactor)
 

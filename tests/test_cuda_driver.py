@@ -179,19 +179,6 @@ def test_a_gpu_that_does_not_open_is_said_or_is_an_error_if_it_was_asked_for(mon
         opened_module._device("cuda")
 
 
-def test_speech_that_the_gpu_can_not_recognise_is_said(monkeypatch):
-    def lacking(name):
-        if name == "libcudnn.so.9":
-            raise OSError(name)
-
-    monkeypatch.setattr(opened_module.ctypes, "CDLL", lacking)
-    said = "Speech is recognised on the CPU: libcudnn.so.9 is missing."
-    assert opened_module._speech_device("cuda") == ("cpu", said)
-    monkeypatch.setattr(opened_module.ctypes, "CDLL", lambda _name: None)
-    assert opened_module._speech_device("cuda") == ("cuda", "")
-    assert opened_module._speech_device("cpu") == ("cpu", "")
-
-
 def test_two_gpus_of_different_kinds_get_kernels_of_their_own(kernels, monkeypatch, tmp_path):
     monkeypatch.setattr("redact.cuda.driver.nvrtc_version", lambda: (13, 5))
     made = []
