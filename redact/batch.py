@@ -13,7 +13,7 @@ from queue import SimpleQueue
 
 from redact.errors import RedactError, UsageError
 from redact.policy import Policy
-from redact.redactor import Redactor, Result, Status
+from redact.redactor import Finish, Redactor, Result, Status
 from redact.sources import Manifest
 from redact.store import Store
 
@@ -107,6 +107,7 @@ def run_all(
     manifest: Manifest | None = None,
     strict: bool = False,
     workers: int = 1,
+    finish: Finish | None = None,
     watch: Watch = lambda _path, _share: None,
 ) -> Iterator[Result]:
     """
@@ -118,7 +119,14 @@ def run_all(
     threads = max(1, (os.cpu_count() or 1) // workers)
     idle: SimpleQueue[Redactor] = SimpleQueue()
     crew = [
-        Redactor(policy, device=device, threads=threads, strict=strict, manifest=manifest)
+        Redactor(
+            policy,
+            device=device,
+            threads=threads,
+            strict=strict,
+            manifest=manifest,
+            finish=finish,
+        )
         for _ in range(workers)
     ]
     for redactor in crew:

@@ -60,6 +60,14 @@ class Result:
 Progress = Callable[[float], None]
 
 
+Finish = Callable[[Path, str], str | None]
+"""
+Called with a finished output and its media type before it is hashed and recorded.
+
+What it returns is the entry's `c2pa`. It must not change what is seen or heard.
+"""
+
+
 def _quiet(_share: float) -> None:
     """Nobody watches."""
 
@@ -76,6 +84,7 @@ class Redactor:
             by the CPU.
         manifest: where clips come from: a file (CSV, JSON Lines, Croissant), or what was read of
             one. A clip that it does not allow to be used is held before any work is done.
+        finish: what is done to an output before it is recorded (see provenance.manifests).
     """
 
     def __init__(
@@ -86,7 +95,9 @@ class Redactor:
         threads: int = 0,
         strict: bool = False,
         manifest: str | Path | Manifest | None = None,
+        finish: Finish | None = None,
     ) -> None:
+        self._finish = finish
         self.policy = Policy.load(policy)
         if isinstance(manifest, str | Path):
             manifest = manifests.read(Path(manifest))
@@ -248,10 +259,11 @@ class Redactor:
             made: Made = self._worker.do(
                 "make", clip, target, plan, trust, progress=progress, seconds=limit
             )
+            signed = self._finish(target, media_of(clip)) if self._finish else None
         except BaseException:
             store.discard(target)
             raise
-        facts = published_facts(made, self.policy, source.listing)
+        facts = replace(published_facts(made, self.policy, source.listing), c2pa=signed)
         output = store.publish(target, work, facts, detail_of(made, source.detail))
         result = _result(clip, Status.PUBLISHED, output, removed_from(made.plan))
         return replace(result, notes=made.notes)

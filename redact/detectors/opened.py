@@ -12,11 +12,11 @@ import onnxruntime
 
 from redact.cuda.driver import Gpu
 from redact.detectors import PictureDetector
-from redact.detectors.faces import FaceDetector
+from redact.detectors.faces import FAINT, FaceDetector
 from redact.detectors.insightface_pack import InsightFacePack
 from redact.detectors.names import NameDetector
 from redact.detectors.on_gpu import placed
-from redact.detectors.plates import PlateDetector
+from redact.detectors.plates import EIGHT_BIT, PlateDetector
 from redact.detectors.together import together
 from redact.errors import DetectorError
 from redact.plan import Model
@@ -97,7 +97,9 @@ class Detectors:
                 _record("names", text, 0),
             ),
         )
-        return replace(made, on_cpu=said) if gpu is None else made.moved_to(gpu)
+        said = (*said, *([names.note] if names.note else []))
+        made = replace(made, on_cpu=said)
+        return made if gpu is None else made.moved_to(gpu)
 
     def moved_to(self, gpu: Gpu) -> Detectors:
         """The same, for frames that are on the GPU; names are not a matter of frames."""
@@ -112,7 +114,7 @@ class Detectors:
             pictures_again=again,
             pictures_again_quick=again_quick,
             gpu=gpu,
-            on_cpu=tuple(dict.fromkeys((*first_said, *again_said))),
+            on_cpu=tuple(dict.fromkeys((*self.on_cpu, *first_said, *again_said))),
         )
 
 
@@ -184,12 +186,13 @@ def _faces(
         long_side=long_side,
         threads=threads,
         device=device,
+        faint=FAINT,
     )
 
 
 def _plates(model: Opened, policy: Policy, device: str, threads: int) -> PlateDetector:
     return PlateDetector(
-        model.read(model.main),
+        model.read(EIGHT_BIT if device == "cpu" else model.main),
         label=model.name,
         min_score=policy.plates.min_score,
         long_side=policy.plates.long_side,
