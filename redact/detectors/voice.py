@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import pairwise
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain, pairwise
 
 import numpy as np
 from faster_whisper.vad import VadOptions, get_speech_timestamps
@@ -64,10 +66,14 @@ def find_voice(
         speech_pad_ms=0,
     )
     try:
-        found = [part for view in _views(samples) for part in get_speech_timestamps(view, options)]
+        with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+            found = list(
+                pool.map(lambda view: get_speech_timestamps(view, options), _views(samples))
+            )
     except Exception as error:
         raise DetectorError("the voice activity model failed.") from error
-    voice = joined((part["start"] / RATE, part["end"] / RATE) for part in found)
+    parts = chain.from_iterable(found)
+    voice = joined((part["start"] / RATE, part["end"] / RATE) for part in parts)
     return tuple(piece for one in voice for piece in _shorter(samples, one, longest))
 
 
