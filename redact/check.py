@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from redact.detectors import PictureDetector
 from redact.detectors.opened import Detectors
 from redact.detectors.upright import upright
 from redact.errors import Reason, ResidualError
@@ -74,7 +75,9 @@ def inspect(
     if clip.picture is not None:
         schedule = Schedule(looks_per_second=policy.faces.looks_per_second)
         detector = upright(detectors.pictures_again, clip.picture.rotation)
-        seen = look_at_picture(clip, detector, schedule, progress, source=stages.frames)
+        seen = look_at_picture(
+            clip, detector, schedule, progress, source=stages.frames, pool=detectors.pool
+        )
         tracks, scanned = seen.tracks, seen.frames_scanned
     heard = listen(clip, detectors.names, policy, progress)
     return Verdict(
@@ -155,18 +158,26 @@ def _same_copies(source: Clip, output: Clip, plan: Plan, *, picture: bool) -> No
 
 
 def second_look(
-    clip: Clip, detectors: Detectors, policy: Policy, regions: Sequence[Region] = ()
+    clip: Clip,
+    detectors: Detectors,
+    policy: Policy,
+    through: Sequence[Callable[[PictureDetector], PictureDetector]] = (),
 ) -> Looker:
-    """What looks again at a clip's frames, less what the regions cover: with other settings."""
+    """
+    What looks again at a clip's frames: with other settings.
+
+    `through` is what its detectors look through, if anything: the thorough one, and the quick one.
+    """
     assert clip.picture is not None
     schedule = Schedule(looks_per_second=policy.check.looks_per_second, phase=0.5)
-    rotation, quick = clip.picture.rotation, detectors.pictures_again_quick
-    return Looker(
-        upright(detectors.pictures_again, rotation),
-        schedule,
-        ignore=Covered(regions).hides,
-        quick=quick and upright(quick, rotation),
+    thorough, quick = (
+        one and upright(one, clip.picture.rotation)
+        for one in (detectors.pictures_again, detectors.pictures_again_quick)
     )
+    assert thorough is not None
+    if through:
+        thorough, quick = through[0](thorough), quick and through[1](quick)
+    return Looker(thorough, schedule, quick=quick, pool=detectors.pool)
 
 
 def _is_copy(source: Clip, expected: Expected | None) -> bool:
@@ -193,13 +204,13 @@ def _look_again(
     progress: Callable[[float], None],
 ) -> tuple[tuple[Track, ...], int]:
     assert clip.picture is not None
-    looker = second_look(clip, detectors, policy, plan.regions)
+    looker = second_look(clip, detectors, policy)
     for frame in ahead(stages.frames(clip)):
         if expected is not None:
             _compare(frame, expected)
         looker.take(frame)
         progress(min(frame.index / max(plan.looked.frames, 1), 1.0))
-    seen = looker.seen(rate=float(clip.picture.rate or 25))
+    seen = looker.seen(rate=float(clip.picture.rate or 25), ignore=Covered(plan.regions).hides)
     if seen.frames != plan.looked.frames:
         raise _changed(f"{seen.frames} frames, not {plan.looked.frames}")
     return seen.tracks, seen.frames_scanned

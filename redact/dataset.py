@@ -223,8 +223,7 @@ class AdmittedClips(_Iterable):
         with gate.log.snapshot():
             self._follower.follow(gate.log, lambda value: self._closed.visit(value, self.purpose))
             entry = gate.log.at(seq)
-            files = key64(entry.file_hmac), key64(entry.url_hmac)
-            if self._closed.has(seq, *files):
+            if self._closed.has(seq, key64(entry.file_hmac)):
                 return None
             for holds, why in ((gate.proved, Refusal.PROOF), (gate.has_detail, Refusal.DETAIL)):
                 if not holds(entry):

@@ -24,6 +24,7 @@ from redact.media.render import render
 from redact.plan import Plan
 from redact.planning import fits, grown, plan_of, stripped
 from redact.policy import Policy
+from redact.rehearse import rehearse
 from redact.remove import Cover, sound_edits
 from redact.stages import Stages
 
@@ -94,13 +95,13 @@ class Pipeline:
         return stages
 
     def _plan(self, clip: Clip, stages: Stages, progress: Progress) -> tuple[Plan, Seen | None]:
-        """The plan; and what a second look found, at the frames of a picture that shows nothing."""
+        """The plan; and, if it covers nothing, what a second look at the same frames found."""
         policy = self.policy
         seen = Seen(tracks=(), frames=0, frames_scanned=0)
         if clip.picture is not None:
             schedule = Schedule(looks_per_second=policy.faces.looks_per_second)
             detector = upright(self.detectors.pictures, clip.picture.rotation)
-            share = 0.7 if clip.sound else 1.0
+            share = 0.6 if clip.sound else 0.8
             quick = self.detectors.pictures_quick
             seen = look_at_picture(
                 clip,
@@ -110,9 +111,15 @@ class Pipeline:
                 quick=quick and upright(quick, clip.picture.rotation),
                 again=second_look(clip, self.detectors, policy),
                 source=stages.frames,
+                pool=self.detectors.pool,
             )
-        heard = listen(clip, self.detectors.names, policy, _part(progress, 0.7, 1.0))
+        heard = listen(clip, self.detectors.names, policy, _part(progress, 0.6, 0.8))
         plan = plan_of(clip, seen, heard, policy, self.detectors.models)
+        if seen.again is not None:
+            plan = grown(plan, clip, seen.again.tracks, (), policy)
+        # On a GPU another round costs less than to look there at frames that are then covered anew.
+        if plan.regions and clip.media == "video" and not stages.gpu:
+            plan = rehearse(clip, plan, self.detectors, policy, _part(progress, 0.8, 1.0))
         return plan, seen.again
 
     def make(

@@ -17,7 +17,14 @@ from redact.types import Kind
 PictureMethod = Literal["fill", "pixelate", "blur"]
 SoundMethod = Literal["silence", "tone"]
 Caution = Literal["low", "normal", "high"]
-Recogniser = Literal["speech", "speech-small", "whisper-large-v3", "whisper-large-v3-turbo"]
+Recogniser = Literal[
+    "speech",
+    "speech-small",
+    "whisper-large-v3",
+    "whisper-large-v3-turbo",
+    "openai-whisper-base",
+    "openai-whisper-large-v3",
+]
 Also = Literal["spoken_phone", "spoken_email", "spoken_address", "spoken_card", "speech"]
 
 

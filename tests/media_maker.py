@@ -58,6 +58,7 @@ class Voice:
     start: float = 0.0
     samples: NDArray[np.float32] | None = None  # instead of the tone, (channels, n)
     default: bool = True
+    gap: tuple[float, float] = (0.0, 0.0)  # after so many seconds, nothing for so many
 
 
 QUIET = {
@@ -181,7 +182,8 @@ def _sound(stream: Any, voice: Voice) -> Any:
         frame = av.AudioFrame.from_ndarray(
             np.ascontiguousarray(samples[:, at : at + 1024]), "fltp", voice.layout
         )
-        frame.sample_rate, frame.pts = voice.rate, first + at
+        late = round(voice.gap[1] * voice.rate) if at >= voice.gap[0] * voice.rate else 0
+        frame.sample_rate, frame.pts = voice.rate, first + at + late
         frame.time_base = Fraction(1, voice.rate)
         yield from stream.encode(frame)
     yield from stream.encode(None)

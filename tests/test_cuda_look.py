@@ -43,7 +43,8 @@ def seen(request):
     picture[200:600, 500:1100] = cv2.resize(photo, (600, 400), interpolation=cv2.INTER_AREA)
     picture[10:150, 60:270] = cv2.resize(photo, (210, 140), interpolation=cv2.INTER_AREA)
     model = (models / "faces" / "centerface.onnx").read_bytes()
-    return FaceDetector(model, label="x", min_score=0.25, long_side=640), as_frame(picture)
+    detector = FaceDetector(model, label="x", min_score=0.6, long_side=640, faint=0.4)
+    return detector, as_frame(picture)
 
 
 def as_frame(picture):
@@ -62,6 +63,7 @@ def assert_alike(ours, theirs):
     for one, other in zip(ours, theirs, strict=True):
         assert one.kind is other.kind is Kind.FACE
         assert one.detector == other.detector
+        assert one.doubtful is other.doubtful
         assert abs(one.score - other.score) <= SCORES
         for edge in ("x0", "y0", "x1", "y1"):
             assert abs(getattr(one.box, edge) - getattr(other.box, edge)) <= PIXELS

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections import Counter
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,19 @@ from redact.ledger import kinds
 from redact.ledger.facts import Listing
 from redact.store import Store
 from redact.withdraw import withdraw
-from tests.test_gate import PURPOSE, URL, content, entry_of, keys, listed, publish, root, store
+from tests.test_gate import (
+    FACTS,
+    PURPOSE,
+    URL,
+    clip,
+    content,
+    entry_of,
+    keys,
+    listed,
+    publish,
+    root,
+    store,
+)
 
 __all__ = ["keys", "root", "store"]  # fixtures
 
@@ -153,6 +166,40 @@ def test_a_late_listing_opens_the_gate_and_its_address_can_close_it(root, store,
     store.append([kinds.source(url, "suppressed", reason="order")])
     for one in (dataset, AdmittedClips(root, purpose=PURPOSE)):
         assert records(one) == stems(clips)
+
+
+@pytest.mark.parametrize("closed", ["first", "second", "of its sibling"])
+def test_every_address_that_a_file_was_ever_said_to_come_from_can_close_it(
+    root, store, clips, closed
+):
+    """As at the gate: a later manifest that names another address changes nothing of that."""
+    late = publish(store, 20, Listing())
+    entry = entry_of(store, late)
+    said = {name: listed(store, url=URL + name) for name in ("first", "second")}
+    store.append(
+        [
+            kinds.source(known.src["url_hmac"], "listed", known, file_hmac=entry.file_hmac)
+            for known in said.values()
+        ]
+    )
+    said["of its sibling"] = listed(store, url=URL + "sibling")
+    other = replace(clip(20), policy="cd" * 32)  # the same file, under another policy
+    output = store.workspace(other, "video/mp4")
+    output.write_bytes(content(21))
+    store.publish(output, other, replace(FACTS, listing=said["of its sibling"]), b"{}")
+    before = AdmittedClips(root, purpose=PURPOSE)
+    assert late.stem in records(before)
+    store.append([kinds.source(said[closed].src["url_hmac"], "suppressed", reason="order")])
+    for one in (before, AdmittedClips(root, purpose=PURPOSE)):
+        assert records(one) == stems(clips)
+    # An address that is named only after it was closed closes too.
+    known = listed(store, url=URL + "9")
+    store.append([kinds.source(known.src["url_hmac"], "suppressed", reason="order")])
+    again = AdmittedClips(root, purpose=PURPOSE)
+    fourth = entry_of(store, clips[4])
+    store.append([kinds.source(known.src["url_hmac"], "listed", known, file_hmac=fourth.file_hmac)])
+    for one in (again, AdmittedClips(root, purpose=PURPOSE)):
+        assert clips[4].stem not in records(one)
 
 
 def test_a_detail_that_is_gone_stops_the_reader_and_one_that_was_shredded_does_not(

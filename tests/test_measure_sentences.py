@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
+from measure_sentences import added
 from names_parts.heard import is_heard
-from names_parts.spoken import NOTHING, score
+from names_parts.spoken import NOTHING, kind_of, score
 from names_parts.takes import HALVES, RATE, Name, Take, halves, scripts, sentences
 from names_parts.voices import pieces
 
@@ -59,9 +60,22 @@ def test_a_score_counts_what_leaks_and_what_is_lost():
     shares = score(one, output, 0.0, None).shares
     assert shares["leaked plain"] == Share(0, 1)
     assert shares["leaked rare"] == Share(1, 1)
-    assert shares["leaked by tester"] == Share(1, 2)
     assert shares["other speech, with names"] == Share(25, 150)
     assert score(take(), output, 0.0, None).shares["other speech, without"] == Share(50, 200)
+
+
+def test_voices_are_scored_by_kind():
+    assert kind_of("espeak en-us") == "robotic voices"
+    assert kind_of("hibari deep") == kind_of("piper joe") == "natural voices"
+
+
+def test_parts_that_were_measured_at_different_times_add_up():
+    def row(part, leaked, held=0):
+        shares = {"leaked plain": [leaked, 9]}
+        return {"key": "aside, normal, x", "part": part, "clips": 3, "held": held, "shares": shares}
+
+    (rows,) = added([row("1/2", 1), row("2/2", 2, held=1)]).values()
+    assert rows == {"clips": 6, "held": 1, "shares": {"leaked plain": [3, 18]}}
 
 
 def test_scores_add_up():

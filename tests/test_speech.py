@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from redact.detectors import speech
-from redact.detectors.speech import Recogniser, bias
+from redact.detectors.recognisers import bias
+from redact.detectors.speech import Recogniser
 from redact.detectors.voice import RATE, find_voice, joined, outside, passages
 from redact.detectors.words import Word, plausible
 from redact.errors import DetectorError
@@ -145,6 +146,15 @@ def test_language(monkeypatch, language, multilingual, probability, covered, tol
     assert (heard.covered, heard.language) == (covered, told)
 
 
+@pytest.mark.parametrize(("seconds", "covered", "told"), [(1.9, True, ""), (2.1, False, "und")])
+def test_a_short_sound_of_no_language_is_unclear_and_holds_nothing(
+    monkeypatch, seconds, covered, told
+):
+    fake = FakeWhisper([said((" ha", 0.0, seconds, 0.2))], language=("de", 0.3))
+    heard = recogniser(monkeypatch, fake, (0.0, seconds)).listen(sound())
+    assert (heard.covered, heard.language, heard.unclear) == (covered, told, ((0.0, seconds),))
+
+
 @pytest.mark.parametrize(
     ("known", "covered", "told"),
     [("en", True, "en"), ("fr", False, "fr"), ("und", False, "de"), ("mul", False, "de")],
@@ -180,6 +190,29 @@ def test_no_voice_calls_no_recogniser(monkeypatch):
 def test_the_second_look_differs_in_every_setting():
     for setting in set(speech.Setting.__slots__) - {"known"}:
         assert getattr(speech.FIRST, setting) != getattr(speech.AGAIN, setting)
+
+
+def test_passages_side_by_side_keep_their_words_and_times(monkeypatch):
+    fake = FakeWhisper()
+    fake.transcribe = lambda sound, **_: (  # the loudest sample says which passage it is
+        iter([said((f" word{round(float(sound.max()))}", 0.4, 4.9, 0.9))]),
+        None,
+    )
+    made = recogniser(monkeypatch, fake, *((10.0 * n, 10.0 * n + 5.0) for n in range(6)))
+    made._workers = 3
+    numbers = np.repeat(np.arange(6, dtype=np.float32), 10 * RATE)
+    heard = made.listen(numbers)
+    assert [word.text for word in heard.words] == [f"word{n}" for n in range(6)]
+    assert heard.unclear == ()
+
+
+def test_a_failure_in_one_of_several_passages_is_an_error(monkeypatch):
+    fake = FakeWhisper(*[[said((" yes", 0.0, 5.0, 0.9))]] * 2, ValueError(SECRET))
+    made = recogniser(monkeypatch, fake, *((10.0 * n, 10.0 * n + 5.0) for n in range(3)))
+    made._workers = 3
+    with pytest.raises(DetectorError) as caught:
+        made.listen(sound(30))
+    assert SECRET not in str(caught.value)
 
 
 def test_a_failure_of_the_recogniser_carries_no_text(monkeypatch):
@@ -232,7 +265,7 @@ def test_outside_and_inside_make_the_whole(some, others):
 def test_bias_is_read_from_the_model(tmp_path):
     config = tmp_path / "config.json"
     config.write_text(json.dumps({"alignment_heads": BASE_HEADS}))
-    assert bias(tmp_path) == (0.10, 0.32)
+    assert bias(tmp_path) == (0.05, 0.32)
     config.write_text(json.dumps({"alignment_heads": [[1, 1]]}))
     assert bias(tmp_path) == (0.30, 0.30)
     config.write_text("{}")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from redact.detectors.voice import RATE
-from redact.detectors.whisper import Whisper, _EveryBeam
+from redact.detectors.whisper import Whisper, _EveryBeam, _Own
 
 
 class Model:
@@ -34,7 +34,7 @@ def features_of(sound):
 @pytest.fixture
 def whisper():
     made = Whisper.__new__(Whisper)
-    made.model, made.feature_extractor = Model(), features_of
+    made.model, made.feature_extractor, made._own = Model(), features_of, _Own()
     return made
 
 
@@ -72,7 +72,7 @@ def test_faster_whisper_asks_for_what_was_told(models: Path):
     made = Whisper(str(models / "speech"), device="cpu", compute_type="int8", cpu_threads=1)
     sound = (0.1 * np.sin(np.arange(3 * RATE) / 12)).astype(np.float32)
     made.tell_language(sound)
-    told, asked = made._told[1], []
+    told, asked = made._own.told[1], []
     encode = made.encode
     made.encode = lambda features: asked.append(encode(features)) or asked[-1]
     list(made.transcribe(sound, language="en", temperature=0.0)[0])
@@ -87,6 +87,6 @@ def test_every_beam_is_asked_for():
 
 
 def test_the_texts_of_the_other_beams_are_told_once(whisper):
-    whisper._texts = [["we left", "we lift"], [" then", " than", " den"]]
+    whisper._own.texts = [["we left", "we lift"], [" then", " than", " den"]]
     assert whisper.others() == ["we lift than", "we left den"]
     assert whisper.others() == []

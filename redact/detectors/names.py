@@ -72,7 +72,7 @@ class NameDetector:
     Finds spoken names with a Whisper and a spaCy model.
 
     Args:
-        speech: folder of a Whisper in CTranslate2's format.
+        speech: folder of a Whisper, see `open_recogniser`.
         names: folder of a spaCy model with a "ner" component.
         label: what plan and ledger record, see `name`.
         threads: of the CPU; 0 leaves it to CTranslate2.
@@ -105,6 +105,8 @@ class NameDetector:
         self._second = Recogniser(second, threads=threads, device=device) if second else None
         self._doubt = DOUBTS[caution]
         self._also = also
+        self.note = self._recogniser.note
+        """What the user should know of where it runs."""
 
     def listen(
         self, samples: NDArray[np.float32], *, again: bool = False, language: str = ""

@@ -13,7 +13,7 @@ from redact.cuda.driver import Gpu, GpuLostError
 from redact.cuda.kernels import HEAD, Finder, Tensor, letterbox, shown, shrunk
 from redact.cuda.surfaces import FrameOnGpu, downloaded, uploaded
 from redact.detectors import PictureDetector
-from redact.detectors.faces import CUT_OFF, LEAST, OVERLAP, STRIDE, FaceDetector, Look
+from redact.detectors.faces import CUT_OFF, LEAST, OVERLAP, STRIDE, FaceDetector, Look, apart
 from redact.detectors.gathered import Gathered
 from redact.detectors.runtime import ENLARGE, Network, padded_to
 from redact.detectors.together import Together, together
@@ -88,10 +88,17 @@ class DetectorOnGpu:
     """
 
     def __init__(
-        self, network: Network, looks: Sequence[Look], min_score: float, heads: Heads, gpu: Gpu
+        self,
+        network: Network,
+        looks: Sequence[Look],
+        min_score: float,
+        faint: float,
+        heads: Heads,
+        gpu: Gpu,
     ) -> None:
         self.name = network.name
-        self._network, self._looks, self._min_score = network, tuple(looks), min_score
+        self._network, self._looks = network, tuple(looks)
+        self._min_score, self._faint = min_score, faint
         self._heads, self._gpu = heads, gpu
 
     def detect(self, frames: Sequence[Frame]) -> list[list[Detection]]:
@@ -101,20 +108,35 @@ class DetectorOnGpu:
         here = [on_gpu(self._gpu, frame) for frame in frames]
         small, scale = shrunk(self._gpu, here, max(look.long_side for look in self._looks))
         looks = [_Shown(here[0], small[0], scale, look, self._heads) for look in self._looks]
-        finder = Finder(self._gpu, len(here), sum(look.cells for look in looks))
-        held = [self._decode(finder, small, look) for look in looks]
-        merged, faults = finder.merge(OVERLAP)
-        del held  # until here: the kernels read the network's outputs
-        if faults:
-            raise DetectorError(f"{self.name} returned numbers that are not finite.")
-        return [self._detections(frame, boxes) for frame, boxes in zip(here, merged, strict=True)]
+        returned = [self._run(small, look) for look in looks]
+        certain = self._merged(here, looks, returned, self._min_score)
+        if not self._faint:
+            return certain
+        lower = max(self._min_score - self._faint, LEAST)
+        found = self._merged(here, looks, returned, lower)
+        return [sure + apart(more, sure) for more, sure in zip(found, certain, strict=True)]
 
-    def _decode(self, finder: Finder, frames: Sequence[FrameOnGpu], look: _Shown) -> _Outputs:
+    def _run(self, frames: Sequence[FrameOnGpu], look: _Shown) -> _Outputs:
         outputs = run_on_gpu(self._network, self._gpu, look.tensor(self._gpu, frames))
         if not look.fits(outputs, len(frames)):
             raise DetectorError(f"{self.name} has other outputs than its kind of network.")
-        finder.decode(look.head(outputs, self._min_score))
         return outputs
+
+    def _merged(
+        self,
+        frames: Sequence[FrameOnGpu],
+        looks: Sequence[_Shown],
+        returned: Sequence[_Outputs],
+        min_score: float,
+    ) -> list[list[Detection]]:
+        """What of the networks' outputs, still held on the GPU, scores enough."""
+        finder = Finder(self._gpu, len(frames), sum(look.cells for look in looks))
+        for look, outputs in zip(looks, returned, strict=True):
+            finder.decode(look.head(outputs, min_score, self._min_score))
+        merged, faults = finder.merge(OVERLAP)
+        if faults:
+            raise DetectorError(f"{self.name} returned numbers that are not finite.")
+        return [self._detections(frame, boxes) for frame, boxes in zip(frames, merged, strict=True)]
 
     def _detections(self, frame: FrameOnGpu, boxes: NDArray[Any]) -> list[Detection]:
         """Of the boxes, what lies inside the upright frame."""
@@ -180,7 +202,8 @@ class _Shown:
             for shape, count in zip(shapes, planes, strict=True)
         )
 
-    def head(self, outputs: _Outputs, min_score: float) -> NDArray[Any]:
+    def head(self, outputs: _Outputs, min_score: float, at_an_edge: float) -> NDArray[Any]:
+        """How the outputs are read; `at_an_edge`, less `cut_off`, is enough there."""
         row, heads, look = np.zeros((), HEAD), self._heads, self._look
         row["heat"], row["sizes"] = outputs.address(0), outputs.address(1)
         row["offsets"] = outputs.address(2) if heads.offsets else 0
@@ -188,9 +211,8 @@ class _Shown:
         row["stride"], row["turns"], row["border"] = heads.stride, look.turns, look.border
         row["width"], row["height"] = self._bordered
         row["across"], row["down"] = self._whole
-        least = min_score + look.caution
-        row["min_score"], row["scale"] = least, self._scale
-        row["cut_off"] = max(least - heads.cut_off, LEAST)
+        row["min_score"], row["scale"] = min_score + look.caution, self._scale
+        row["cut_off"] = max(at_an_edge + look.caution - heads.cut_off, LEAST)
         row["unit"], row["peaks"] = heads.unit, heads.peaks
         row["tallest"], row["flattest"] = heads.aspects
         return row

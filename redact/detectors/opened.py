@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+import os
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,11 +12,11 @@ import onnxruntime
 
 from redact.cuda.driver import Gpu
 from redact.detectors import PictureDetector
-from redact.detectors.faces import FaceDetector
+from redact.detectors.faces import FAINT, FaceDetector
 from redact.detectors.insightface_pack import InsightFacePack
 from redact.detectors.names import NameDetector
 from redact.detectors.on_gpu import placed
-from redact.detectors.plates import PlateDetector
+from redact.detectors.plates import EIGHT_BIT, PlateDetector
 from redact.detectors.together import together
 from redact.errors import DetectorError
 from redact.plan import Model
@@ -38,6 +40,9 @@ class Detectors:
     """What plan and ledger record of them."""
     gpu: Gpu | None = None
     """Where frames may stay from the decoder on; None: everything runs on the CPU."""
+    pool: Executor | None = None
+    """Threads that look at a frame each, on the CPU: a network's own threads wait for each other
+    at every layer. None: the networks have threads, or there is one core."""
     on_cpu: tuple[str, ...] = ()
     """What of this runs on the CPU although there is a GPU: lines for the user."""
 
@@ -68,6 +73,8 @@ class Detectors:
             caution=policy.names.caution,
             also=frozenset(map(Kind, policy.names.also)),
         )
+        pool = _pool(policy, device, threads)
+        threads = 1 if pool else threads
         own = _faces(face, policy, policy.faces.long_side, device, threads)
         first, quick = _first_look(own, policy, device)
         again = own.at_size(policy.check.long_side)
@@ -80,6 +87,7 @@ class Detectors:
             pictures_again=together([again, *plates_again]),
             pictures_again_quick=together([again.quick(), *(one.quick() for one in plates_again)]),
             names=names,
+            pool=pool,
             models=(
                 *_faces_records(first, face, policy),
                 *([] if plate is None else [_plates_record(plate, policy)]),
@@ -89,7 +97,9 @@ class Detectors:
                 _record("names", text, 0),
             ),
         )
-        return replace(made, on_cpu=said) if gpu is None else made.moved_to(gpu)
+        said = (*said, *([names.note] if names.note else []))
+        made = replace(made, on_cpu=said)
+        return made if gpu is None else made.moved_to(gpu)
 
     def moved_to(self, gpu: Gpu) -> Detectors:
         """The same, for frames that are on the GPU; names are not a matter of frames."""
@@ -104,7 +114,7 @@ class Detectors:
             pictures_again=again,
             pictures_again_quick=again_quick,
             gpu=gpu,
-            on_cpu=tuple(dict.fromkeys((*first_said, *again_said))),
+            on_cpu=tuple(dict.fromkeys((*self.on_cpu, *first_said, *again_said))),
         )
 
 
@@ -124,6 +134,14 @@ def _device(asked: str) -> tuple[str, Gpu | None, tuple[str, ...]]:
         if asked != "auto":
             raise
         return "cpu", None, (f"Done on the CPU: {error.what}",)
+
+
+def _pool(policy: Policy, device: str, threads: int) -> Executor | None:
+    """Threads for the looks; none for a GPU, nor for a pack whose code may not be for several."""
+    cores = threads or len(os.sched_getaffinity(0))
+    if device != "cpu" or policy.faces.insightface_pack or cores == 1:
+        return None
+    return ThreadPoolExecutor(cores, thread_name_prefix="look")
 
 
 def _second_slot(policy: Policy) -> str:
@@ -168,12 +186,13 @@ def _faces(
         long_side=long_side,
         threads=threads,
         device=device,
+        faint=FAINT,
     )
 
 
 def _plates(model: Opened, policy: Policy, device: str, threads: int) -> PlateDetector:
     return PlateDetector(
-        model.read(model.main),
+        model.read(EIGHT_BIT if device == "cpu" else model.main),
         label=model.name,
         min_score=policy.plates.min_score,
         long_side=policy.plates.long_side,

@@ -139,17 +139,17 @@ def shrunk(frame: Frame, long_side: int) -> tuple[Frame, float]:
 
 
 def letterbox(
-    frame: Frame, long_side: int, multiple: int = 32
+    frame: Frame, long_side: int, multiple: int = 32, *, enlarge: float = ENLARGE
 ) -> tuple[NDArray[np.float32], float]:
     """
     The picture at the size at which a network looks at it, and its scale.
 
     Returns float32 (3, height, width), RGB from 0 to 255, black below and to the right of the
     picture so that both sides are whole multiples of `multiple`; and the pixels of it per pixel
-    of the frame. A frame is enlarged by ENLARGE at most. Planes are resized first and become
+    of the frame. A frame is enlarged by `enlarge` at most. Planes are resized first and become
     RGB afterwards, at the small size.
     """
-    scale = min(long_side / max(frame.width, frame.height), ENLARGE)
+    scale = min(long_side / max(frame.width, frame.height), enlarge)
     width, height = max(round(frame.width * scale), 1), max(round(frame.height * scale), 1)
     out = np.zeros((3, padded_to(height, multiple), padded_to(width, multiple)), np.float32)
     colours = 3 if len(frame.planes) >= 3 else 1

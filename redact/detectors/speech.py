@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import logging
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from redact.detectors.opinions import laid_over, merged
+from redact.detectors.recognisers import open_recogniser
 from redact.detectors.voice import RATE, Stretch, find_voice, joined, outside, passages
-from redact.detectors.whisper import Whisper
 from redact.detectors.words import Said, Word, plausible, words_of
 from redact.errors import DetectorError
 
@@ -33,14 +32,6 @@ SHORT = 2.0
 SURE_LANGUAGE = 0.5
 LOOP = 2.4
 """Compression ratio of a text by a decoder that got stuck in a loop at every temperature."""
-
-# Seconds to add before and after Whisper's word times, measured on a synthesiser and on read
-# speech: base is early, tiny.en a little late. The alignment heads in config.json tell which.
-BIASES: dict[tuple[tuple[int, int], ...], tuple[float, float]] = {
-    ((3, 1), (4, 2), (4, 3), (4, 7), (5, 1), (5, 2), (5, 4), (5, 6)): (0.10, 0.32),  # base
-    ((1, 0), (2, 0), (2, 5), (3, 0), (3, 1), (3, 2), (3, 3), (3, 4)): (0.25, 0.20),  # tiny.en
-}
-UNKNOWN_BIAS = (0.30, 0.30)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,46 +64,28 @@ class Setting:
 FIRST = Setting(
     longest=28.0,
     margin=0.4,
-    voice_threshold=0.4,
+    voice_threshold=0.2,
     beam=5,
     patience=1.0,
     temperatures=(0.0, 0.2, 0.4),
 )
 AGAIN = Setting(
-    longest=13.0, margin=0.65, voice_threshold=0.3, beam=8, patience=2.0, temperatures=(0.0, 0.3)
+    longest=13.0, margin=0.65, voice_threshold=0.15, beam=8, patience=2.0, temperatures=(0.0, 0.3)
 )
 
 
 class Recogniser:
     """
-    Puts speech into words with a Whisper in CTranslate2's format.
-
-    Args:
-        folder: holds model.bin, config.json and tokenizer.json.
-        threads: of the CPU; 0 leaves it to CTranslate2.
-        device: "cpu" or "cuda".
-
-    Raises DetectorError if the model can't be opened.
+    Puts speech into words with a Whisper. Arguments and errors: see `open_recogniser`.
     """
 
+    _workers = 1
+
     def __init__(self, folder: Path, *, threads: int = 0, device: str = "cpu") -> None:
-        logging.getLogger("faster_whisper").setLevel(logging.CRITICAL)  # must not log texts
-        self.bias = bias(folder)
-        if not (folder / "tokenizer.json").is_file():  # else it would be fetched from a network
-            raise DetectorError(f"the speech model in {folder} has no tokenizer.json.")
-        try:
-            self._model = Whisper(
-                str(folder),
-                device=device,
-                compute_type="int8" if device == "cpu" else "float16",
-                cpu_threads=threads,
-                local_files_only=True,
-            )
-        except Exception as error:
-            raise DetectorError(
-                f"the speech model in {folder} can't be opened ({error}).",
-                todo="Check it: redact models verify.",
-            ) from error
+        opened = open_recogniser(folder, threads=threads, device=device)
+        self._model, self.bias, self._workers = opened.model, opened.bias, opened.workers
+        self.note = opened.note
+        """What the user should know of where it runs."""
 
     def listen(
         self,
@@ -131,14 +104,16 @@ class Recogniser:
         known = {UNDETERMINED: "", SEVERAL: ""}.get(language, language)
         setting = replace(AGAIN if again else FIRST, known=known)
         voice = tuple(within) if within is not None else _voice(samples, setting)
-        parts = [self._hear(samples, part, setting) for part in passages(voice, setting.longest)]
+        parts = self._each(
+            lambda part: self._hear(samples, part, setting), passages(voice, setting.longest)
+        )
         said = [Said(words=part.words, others=part.others) for part in parts]
         unclear = [stretch for part in parts for stretch in part.unclear]
         # Voice in a language that can't be searched is no matter of clear or unclear.
         heard = [stretch for part in parts if part.covered for stretch in part.voice]
         searched = outside(voice, outside(voice, heard))
-        for part in self._silent(searched, merged(said).words):
-            said.append(self._put_into_words(samples, part, AGAIN))
+        missed = self._silent(searched, merged(said).words)
+        said += self._each(lambda part: self._put_into_words(samples, part, AGAIN), missed)
         whole = merged(said)
         language, covered = _language(parts)
         return Transcript(
@@ -149,6 +124,13 @@ class Recogniser:
             language=language,
             covered=covered,
         )
+
+    def _each(self, work: Callable[[Stretch], T], parts: Sequence[Stretch]) -> list[T]:
+        """What `work` makes of each part, several at once."""
+        if len(parts) < 2 or self._workers == 1:
+            return [work(part) for part in parts]
+        with ThreadPoolExecutor(self._workers) as pool:
+            return list(pool.map(work, parts))
 
     def _silent(self, voice: Sequence[Stretch], words: Iterable[Word]) -> list[Stretch]:
         """Voice that got no words, allowing for the model's bias."""
@@ -246,9 +228,18 @@ def without_text(what: str, work: Callable[[], T]) -> T:
 
 
 def _untold(part: Stretch, language: str, words: Iterable[Word] = ()) -> Transcript:
-    """A passage in a language whose names can't be found, or in none that can be told."""
+    """
+    A passage in a language whose names can't be found, or in none that can be told.
+
+    A laugh, a shout or a sound like a voice is short and of no language: it alone is unclear.
+    """
+    short = language == UNDETERMINED and part[1] - part[0] < SHORT
     return Transcript(
-        words=tuple(words), voice=(part,), unclear=(part,), language=language, covered=False
+        words=tuple(words),
+        voice=(part,),
+        unclear=(part,),
+        language="" if short else language,
+        covered=short,
     )
 
 
@@ -260,22 +251,10 @@ def _cut(
     return samples[int(start * RATE) : int((part[1] + setting.margin) * RATE)], start
 
 
-def bias(folder: Path) -> tuple[float, float]:
-    """Seconds to add before and after the word times of the Whisper in `folder`."""
-    try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        heads = tuple((int(layer), int(head)) for layer, head in config["alignment_heads"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DetectorError(
-            f"the speech model in {folder} has no alignment heads in config.json ({error}).",
-            todo="Without them words have no times. Pull the model again: redact models pull.",
-        ) from error
-    return BIASES.get(heads, UNKNOWN_BIAS)
-
-
 def _language(parts: Sequence[Transcript]) -> tuple[str, bool]:
     """The clip's language: one passage that can't be searched speaks for all."""
     if not parts:
         return "", True
     others = [part.language for part in parts if not part.covered]
-    return (others[0], False) if others else (COVERED, True)
+    told = COVERED if any(part.language for part in parts) else ""
+    return (others[0], False) if others else (told, True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -25,6 +25,20 @@ MOST = 100.0
 BLOCK = 10 * RATE
 """Samples whose loudest one decides how much they are amplified."""
 
+MIDDLE = (150.0, 3000.0)
+"""Hertz: most of a voice, and less of the music or the hum around it."""
+PITCH = (60.0, 400.0)
+"""Hertz in which the vocal cords move; a telephone passes nothing below 300."""
+FAINT = 0.003
+"""Noise (root mean square) that goes with a restored voice: exact silence is unlike a room."""
+SHORTEST = 0.1
+"""Seconds below which nothing is a word."""
+FRAME = RATE // 50
+WINDOW = 600
+"""Seconds of sound in which voice is looked for at once: what that needs is several copies."""
+BESIDE = 2
+"""Seconds before and after a window that are heard with it: the model has to hear itself in."""
+
 NEAR = 1.0
 """Seconds: a recogniser's times waver."""
 
@@ -38,25 +52,82 @@ def find_voice(
     """
     Where there is voice in `samples`, float32 (n,) mono at 16 kHz; no stretch over `longest` s.
 
-    Raises DetectorError if the sound is broken or could not be looked at.
+    Several views of the sound are looked at, see `_views`: voice in any is voice. Raises
+    DetectorError if the sound is broken or could not be looked at.
     """
     if samples.ndim != 1 or samples.dtype != np.float32:
         raise ValueError(f"mono float32 is needed, not {samples.dtype} {samples.shape}")
     if not np.isfinite(samples).all():
         raise DetectorError("the sound holds values that are no numbers.")
-    if not samples.any():
-        return ()
     options = VadOptions(
         threshold=threshold,
-        max_speech_duration_s=longest,
+        min_speech_duration_ms=round(1000 * SHORTEST),
         min_silence_duration_ms=300,
         speech_pad_ms=0,
     )
+    voice = joined(
+        one
+        for start in range(0, samples.size, WINDOW * RATE)
+        for one in _in_window(samples, start, options)
+    )
+    return tuple(piece for one in voice for piece in _shorter(samples, one, longest))
+
+
+def _in_window(samples: NDArray[np.float32], start: int, options: VadOptions) -> Iterator[Stretch]:
+    """The voice of the window that begins at this sample, in seconds of the whole sound."""
+    end = min(start + WINDOW * RATE, samples.size)
+    first = max(0, start - BESIDE * RATE)
+    heard = samples[first : end + BESIDE * RATE]
+    if not heard.any():
+        return
     try:
-        found = get_speech_timestamps(amplified(samples), options)
+        found = [part for view in _views(heard) for part in get_speech_timestamps(view, options)]
     except Exception as error:
         raise DetectorError("the voice activity model failed.") from error
-    return tuple((part["start"] / RATE, part["end"] / RATE) for part in found)
+    for part in found:
+        begins, ends = max(first + part["start"], start), min(first + part["end"], end)
+        if begins < ends:
+            yield begins / RATE, ends / RATE
+
+
+def _views(samples: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
+    """
+    The sound as the model may understand it best.
+
+    As it is; without what lies below and above a voice, so that a hum does not hide it; and with
+    the pitch that a telephone cut off, as the ear restores it: the sound's envelope beats at it. Of
+    voices on the telephone the model misses most without.
+    """
+    yield amplified(samples)
+    middle = amplified(_band(samples, MIDDLE))
+    yield middle
+    noise = np.random.default_rng(0).normal(0, FAINT, samples.size)
+    yield (middle + 2 * _band(np.abs(middle), PITCH) + noise).astype(np.float32)
+
+
+def _band(samples: NDArray[np.float32], hertz: tuple[float, float]) -> NDArray[np.float32]:
+    """What of the samples lies between two frequencies, BLOCK by BLOCK."""
+    parts = []
+    for first in range(0, samples.size, BLOCK):
+        part = samples[first : first + BLOCK]
+        spectrum = np.fft.rfft(part)
+        heights = np.fft.rfftfreq(part.size, 1 / RATE)
+        spectrum[(heights < hertz[0]) | (heights > hertz[1])] = 0
+        parts.append(np.fft.irfft(spectrum, part.size).astype(np.float32))
+    return np.concatenate(parts)
+
+
+def _shorter(samples: NDArray[np.float32], stretch: Stretch, longest: float) -> Iterator[Stretch]:
+    """The stretch in pieces of at most `longest` seconds, parted where it is softest."""
+    start, end = stretch
+    while end - start > longest:
+        middle = start + longest / 2
+        part = samples[round(middle * RATE) : round((start + longest) * RATE)]
+        frames = np.abs(part[: part.size // FRAME * FRAME]).reshape(-1, FRAME).max(axis=1)
+        softest = middle + (int(frames.argmin()) + 0.5) * FRAME / RATE
+        yield start, softest
+        start = softest
+    yield start, end
 
 
 def amplified(samples: NDArray[np.float32]) -> NDArray[np.float32]:

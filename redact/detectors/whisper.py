@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import numpy as np
@@ -14,20 +15,18 @@ class Whisper(WhisperModel):  # type: ignore[misc]  # it comes without types
     """
     faster-whisper's model, which would encode a passage twice.
 
-    The encoder works on 30 seconds however short a passage is: it is most of the work.
+    The encoder works on 30 seconds however short a passage is: it is most of the work. Threads may
+    each have a passage of their own.
     """
-
-    _told: tuple[NDArray[np.float32], Any] | None = None
-    """The features whose language was told last, and what the encoder made of them."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.model: Any = _EveryBeam(self.model)
-        self._texts: list[list[str]] = []
+        self._own = _Own()
 
     def others(self) -> list[str]:
         """What the beams but the best made of the sound transcribed last; told once."""
-        texts, self._texts = self._texts, []
+        texts, self._own.texts = self._own.texts, []
         beams = max(map(len, texts), default=1)
         return [
             "".join(text[beam if beam < len(text) else 0] for text in texts)
@@ -39,7 +38,7 @@ class Whisper(WhisperModel):  # type: ignore[misc]  # it comes without types
     ) -> Any:
         """faster-whisper's, with the texts of every beam kept for `others`."""
         decided = super().generate_with_fallback(encoder_output, prompt, tokenizer, options)
-        self._texts.append(
+        self._own.texts.append(
             [
                 tokenizer.decode([token for token in beam if token < tokenizer.eot])
                 for beam in decided[0].sequences_ids
@@ -52,16 +51,25 @@ class Whisper(WhisperModel):  # type: ignore[misc]  # it comes without types
         # Without the last frame, as `transcribe` cuts them.
         features = pad_or_trim(self.feature_extractor(sound)[:, :-1])
         output = super().encode(features)
-        self._told = (features, output)
+        self._own.told = (features, output)
         token, probability = self.model.detect_language(output)[0][0]
         return token.strip("<|>"), float(probability)
 
     def encode(self, features: NDArray[np.float32]) -> Any:
         """What the encoder makes of (mels, 3000) features; of those told last, without a run."""
-        told, self._told = self._told, None
+        told, self._own.told = self._own.told, None
         if told is not None and np.array_equal(told[0], features):
             return told[1]
         return super().encode(features)
+
+
+class _Own(threading.local):
+    """What a thread keeps of its passage."""
+
+    def __init__(self) -> None:
+        self.told: tuple[NDArray[np.float32], Any] | None = None
+        """The features whose language was told last, and what the encoder made of them."""
+        self.texts: list[list[str]] = []
 
 
 class _EveryBeam:

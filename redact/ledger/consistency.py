@@ -86,13 +86,26 @@ def check_witness(log: Reader, witness: Path) -> Checkpoint:
     """
     with log.snapshot():
         head, note = log.checkpoint(), log.note()
-        with writing(f"the witness {witness.name} could not be read"):
-            seen_note = witness.read_bytes() if witness.exists() else None
-        if seen_note is not None:
-            _check_seen(log, log.chain.verify(seen_note), head)
+        seen_by(log, witness)
     with writing(f"the witness {witness.name} could not be written"):
         write_durably(witness, note)
     return head
+
+
+def seen_by(log: Reader, witness: Path) -> Checkpoint | None:
+    """
+    The checkpoint that a witness file remembers, which the log continues; None for no file.
+
+    Changes nothing. Raises LedgerCorruptError if the log does not continue it.
+    """
+    with log.snapshot():
+        with writing(f"the witness {witness.name} could not be read"):
+            note = witness.read_bytes() if witness.exists() else None
+        if note is None:
+            return None
+        seen = log.chain.verify(note)
+        _check_seen(log, seen, log.checkpoint())
+        return seen
 
 
 def _check_seen(log: Reader, seen: Checkpoint, head: Checkpoint) -> None:

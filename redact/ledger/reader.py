@@ -154,23 +154,23 @@ class Reader:
 
     def by_rec(self, rec: str) -> list[Entry]:
         """The history of a clip, oldest first."""
-        return self._find("rec", rec)
+        return self.look_up("rec", rec)
 
     def by_output(self, sha256: str) -> list[Entry]:
         """The entries that published a file of this sha256 (hex)."""
-        return self._find("output", sha256)
+        return self.look_up("output", sha256)
 
     def by_file(self, file_hmac: str) -> list[Entry]:
         """The entries about this source file, whatever the policy; oldest first."""
-        return self._find("file", file_hmac)
+        return self.look_up("file", file_hmac)
 
     def by_url(self, url_hmac: str) -> list[Entry]:
         """The entries about what came from this URL, oldest first."""
-        return self._find("url", url_hmac)
+        return self.look_up("url", url_hmac)
 
     def about(self, seq: int) -> list[Entry]:
         """The later entries that are about this one: withdrawals, verdicts, who was given it."""
-        return self._find("of", seq)
+        return self.look_up("of", seq)
 
     def by_kind(self, kind: str) -> list[Entry]:
         """
@@ -181,7 +181,8 @@ class Reader:
         rows = self.rows("SELECT bytes FROM entries WHERE kind = ? ORDER BY seq", kind)
         return [Entry.from_bytes(unpacked(row[0])) for row in rows]
 
-    def _find(self, name: str, value: str | int) -> list[Entry]:
+    def look_up(self, name: str, value: str | int) -> list[Entry]:
+        """The entries that say this (see Entry.said), oldest first."""
         with self.snapshot():
             head = self.checkpoint()
             try:

@@ -29,7 +29,15 @@ VOICED = 0.03
 Sound = NDArray[np.float32]
 Redact = Callable[[Sound], Sound]
 """Sound to redacted sound; raises RedactError where it is held."""
+Part = tuple[int, int]
+"""Which one, of how many equal parts."""
 GROUPS = ("plain", "rare")
+ROBOTIC = "espeak"
+
+
+def kind_of(voice: str) -> str:
+    """espeak-ng puts sounds in a row; the others are networks that learned from a person."""
+    return "robotic voices" if voice.startswith(ROBOTIC) else "natural voices"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +71,8 @@ def score(take: Take, output: Sound, work: float, listener: Listener | None) -> 
     for name in take.names:
         span = (name.start, name.end)
         leaked = sound_leaked(take.sound, output, RATE, span)
-        for key in (f"leaked {GROUPS[name.rare]}", f"leaked by {take.voice.split()[0]}"):
-            shares[key] = shares.get(key, Share(0, 0)) + Share(int(leaked), 1)
+        key = f"leaked {GROUPS[name.rare]}"
+        shares[key] = shares.get(key, Share(0, 0)) + Share(int(leaked), 1)
         if listener is not None:
             heard = [is_heard(listener, one, *span, name.text) for one in (take.sound, output)]
             for key, one in zip(("heard before", "heard after"), heard, strict=True):
@@ -93,17 +101,19 @@ def measure(
     halves: Iterable[str] = HALVES,
     number: int = 1,
     share: float = 1.0,
+    part: Part = (1, 1),
     hear: bool = False,
     minutes: float = 600.0,
 ) -> dict[str, Score]:
     """
-    The scores of each half of the sentences by each way to redact: "aside, normal".
+    The scores of a half, by way to redact and kind of voice: "aside, normal, natural voices".
 
     Args:
         redacts: the ways by name. Where they share what was heard, the first one does the work.
         folder: for the voices' wheels and what is unpacked of them.
         number: how often each sentence is spoken, each time by another voice.
         share: of the clips, evenly spread.
+        part: (1, 4) is the first quarter of them; the four quarters are all.
         hear: listen to every name with a recogniser of another family, before and after.
         minutes: after so many of them no other clip is begun; they come in a random order.
     """
@@ -115,11 +125,11 @@ def measure(
         for half in halves:
             every = [take for each in range(number) for take in takes(voices, half, each, share)]
             random.Random(SPLIT).shuffle(every)
-            for take in tqdm(every, desc=half, unit="clip"):
+            for take in tqdm(every[part[0] - 1 :: part[1]], desc=half, unit="clip"):
                 if time.monotonic() > until:
                     break
                 for name, redact in redacts.items():
-                    key = f"{half}, {name}"
+                    key = f"{half}, {name}, {kind_of(take.voice)}"
                     ear = listener if name == next(iter(redacts)) else None
                     scores[key] = scores.get(key, NOTHING) + _scored(redact, take, ear)
     return scores
@@ -144,14 +154,14 @@ def lines(scores: dict[str, Score], share: Callable[[int, int], str]) -> Iterato
 
 def as_json(scores: dict[str, Score]) -> dict[str, Any]:
     return {
-        half: {
+        key: {
             "clips": one.clips,
             "held": one.held,
             "seconds": round(one.seconds, 1),
             "work": round(one.work, 1),
             "shares": {key: [of.part, of.whole] for key, of in one.shares.items()},
         }
-        for half, one in scores.items()
+        for key, one in scores.items()
     }
 
 

@@ -131,7 +131,7 @@ def test_the_same_faces(gpu, seen):  # noqa: F811
     needs_onnxruntime()
     detector, frame = seen
     (expected,) = detector.detect([frame])
-    network, _, _ = detector.parts()
+    network, *_ = detector.parts()
     network.session.set_providers(["CUDAExecutionProvider"])
     (found,) = faces_on_gpu(detector, gpu).detect([frame])
     assert_same_faces(found, expected)
