@@ -5,8 +5,8 @@ Measures the ledger: appending, proving, looking up, verifying, and how fast it 
     python scripts/bench_ledger.py [--entries 1000000] [--minutes 7] [--folder DIR] [--readme]
 
 The log may come out smaller if --minutes are over. With --folder it is kept, and the next call goes
-on with it, however the last one ended. On a shared machine, read the processor times. With --readme,
-README.md's table is written anew from the JSON; --entries 0 measures nothing.
+on with it, however the last one ended. On a shared machine, read the processor times. --readme
+writes README.md's table anew from the JSON; --entries 0 measures nothing.
 """
 
 from __future__ import annotations
