@@ -6,7 +6,7 @@ Kills and fails a publishing run at each of its system calls, and writes down ho
 
 Each fault is in tests/test_syscalls.py or tests/test_crash.py; what must hold afterwards too. A
 call of this script goes on where the last one stopped, and begins a fault anew when what it tests
-(the ledger, the store, or the calls of a run) has changed. The first thing that does not hold ends it.
+(the ledger, the store, or the calls of a run) has changed. The first that does not hold ends it.
 With --readme, the table between the marks of README.md is written anew from the results.
 """
 
