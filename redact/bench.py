@@ -23,6 +23,7 @@ import numpy as np
 
 from redact.bench_kernels import kernels
 from redact.bench_machine import where
+from redact.detectors.opened import Detectors
 from redact.detectors.upright import upright
 from redact.errors import RedactError
 from redact.look import Schedule, Seen, look_at_picture
@@ -199,6 +200,7 @@ def look(pipeline: Pipeline, clip: Clip, source: Callable[[Clip], Iterator[Frame
         _quiet,
         quick=quick and upright(quick, rotation),
         source=source,
+        pool=detectors.pool,
     )
 
 
@@ -233,9 +235,16 @@ def _detector(pipeline: Pipeline, clip: Clip) -> list[dict[str, Any]]:
     rows = []
     for count in (1, 4, 16, 64) if pipeline.detectors.gpu else (1, 4):
         some = [replace(frame, index=number) for number in range(count)]
-        seconds = repeated(lambda some=some: pipeline.detectors.pictures.detect(some))  # type: ignore[misc]
+        seconds = repeated(partial(_looks, pipeline.detectors, some))
         rows.append({"frames": count, "looks_a_second": round(count / seconds, 2)})
     return rows
+
+
+def _looks(detectors: Detectors, frames: list[Frame]) -> list[Any]:
+    """A thorough look at each frame, as a run takes them."""
+    if detectors.pool is None:
+        return detectors.pictures.detect(frames)
+    return list(detectors.pool.map(detectors.pictures.detect, [[frame] for frame in frames]))
 
 
 def repeated(work: Callable[[], object], *, times: int = 5) -> float:

@@ -8,7 +8,6 @@ quote what is inside a clip.
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
 import resource
@@ -27,14 +26,13 @@ from typing import Any, TypeVar
 from redact.cuda.calls import GpuLostError
 from redact.detectors.opened import why_no_gpu
 from redact.errors import InputError, Reason, RedactError, StoreError
+from redact.media.source import without_core_dump
 from redact.pipeline import Pipeline
 from redact.policy import Policy
 
 T = TypeVar("T")
 
 COMMAND = (sys.executable, "-m", "redact.worker")
-
-_PR_SET_DUMPABLE = 4
 
 _STORE_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
 
@@ -256,10 +254,8 @@ def fault(error: Exception) -> RedactError:
 
 
 def _limit(policy: Policy, device: str) -> None:
-    """Bounded memory, and no core dump, not even one that goes to a program: it holds the clip."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+    """Bounded memory, and no core dump."""
+    without_core_dump()
     if device == "cpu" or why_no_gpu():  # CUDA reserves far more addresses than it uses
         most = round(policy.limits.memory_gigabytes * 2**30)
         resource.setrlimit(resource.RLIMIT_AS, (most, most))

@@ -92,7 +92,7 @@ class Detectors:
             pool=pool,
             models=(
                 *_faces_records(first, face, policy),
-                *([] if plate is None else [_plates_record(plate, policy)]),
+                *([] if plate is None else [_plates_record(plate, policy, device)]),
                 _record("voice-activity", voice, 0),
                 _record(speech.model.slot, speech, 0),
                 *([_record(second.model.slot, second, 0)] if second else []),
@@ -194,7 +194,7 @@ def _faces(
 
 def _plates(model: Opened, policy: Policy, device: str, threads: int) -> PlateDetector:
     return PlateDetector(
-        model.read(EIGHT_BIT if device == "cpu" else model.main),
+        model.read(_plates_file(model, device)),
         label=model.name,
         min_score=policy.plates.min_score,
         long_side=policy.plates.long_side,
@@ -203,8 +203,14 @@ def _plates(model: Opened, policy: Policy, device: str, threads: int) -> PlateDe
     )
 
 
-def _plates_record(model: Opened, policy: Policy) -> Model:
-    return _record("plates", model, round(policy.plates.min_score * 1_000_000))
+def _plates_file(model: Opened, device: str) -> str:
+    return EIGHT_BIT if device == "cpu" else model.main
+
+
+def _plates_record(model: Opened, policy: Policy, device: str) -> Model:
+    """With the sha256 of the file that is run, as its detections have it."""
+    record = _record("plates", model, round(policy.plates.min_score * 1_000_000))
+    return replace(record, sha256=model.model.file(_plates_file(model, device)).sha256)
 
 
 def _first_look(
