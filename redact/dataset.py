@@ -186,10 +186,10 @@ class AdmittedClips(_Iterable):
             store.append(drafts)
 
     def _recorded(self) -> bool:
-        """Whether an earlier reader of the same shard, for the same recipient, has recorded it."""
+        """Whether an earlier reader of the same shard, for the same recipient and purpose, has."""
         about = self._gate.log.about(self._shard[0])
-        given = [one.value for one in about if one.kind == "admission"]
-        return (self.to, self._digest) in [(one.get("to"), one.get("shard")) for one in given]
+        same = {"to": self.to, "shard": self._digest, "purpose": str(self.purpose)}
+        return any(one.kind == "admission" and same.items() <= one.value.items() for one in about)
 
     def _clip(self, seq: int) -> AdmittedClip | None:
         """One clip, or None if it was withdrawn since the shard was settled."""

@@ -114,8 +114,11 @@ def test_who_was_given_what_stands_in_the_ledger_before_it_is_read(root, store, 
 
     AdmittedClips(root, purpose=PURPOSE, rank=1, ranks=2, to=TO)  # the same again adds nothing
     assert len(store.log.by_kind("admission")) == 1
+    AdmittedClips(root, purpose="research-training", rank=1, ranks=2, to=TO)  # another purpose does
+    purposes = [one.value["purpose"] for one in store.log.by_kind("admission")]
+    assert purposes == [PURPOSE, "research-training"]
     done = withdraw(store, record=clips[1].stem, reason="leak")
-    (given,) = done.handed_out
+    given, _ = done.handed_out
     assert (given.to, given.seq, given.records) == (TO, entry.seq, (clips[1].stem,))
     assert withdraw(store, record=clips[0].stem, reason="leak").handed_out == ()
 

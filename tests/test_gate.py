@@ -404,7 +404,19 @@ def test_a_leak_is_about_the_clip_and_an_erasure_about_its_source(store, root):
     assert refusals(root, second) == set()
     done = withdraw(store, record=second.stem, reason="erasure")
     assert set(done.records) == {first.stem, second.stem}
-    assert done.new == 1
+    assert done.new == 2  # the first too, now for good
+
+
+@pytest.mark.parametrize("before", ["leak", "quality", "mistake"])
+def test_an_erasure_closes_a_source_whose_clip_was_taken_back_before(store, root, before):
+    """Else another policy or version would publish it again."""
+    path = publish(store, known=Listing())  # of no known address
+    withdraw(store, record=path.stem, reason=before)
+    done = withdraw(store, record=path.stem, reason="erasure")
+    assert (done.records, done.new, done.suppressed) == ((path.stem,), 1, True)
+    with pytest.raises(AdmissionError):
+        store.find(replace(clip(1), policy="cd" * 32))
+    assert withdraw(store, record=path.stem, reason="order").new == 0
 
 
 def test_an_erasure_suppresses_the_address_that_was_listed_later_too(store, root):

@@ -3,6 +3,7 @@
 import json
 import sys
 from fractions import Fraction
+from hashlib import sha256
 from pathlib import Path
 
 import cv2
@@ -222,6 +223,14 @@ class TestOurs:
         for device in ("cpu", "cuda"):
             opened_detectors._plates(model, Policy(), device, 1)
         assert read == [EIGHT_BIT, model.main]
+
+    @pytest.mark.parametrize("device", ["cpu", "cuda"])
+    def test_what_is_recorded_is_the_file_that_is_run(self, device):
+        model = weights.open_model("plates", purpose="commercial")
+        record = opened_detectors._plates_record(model, Policy(), device)
+        content = model.read(EIGHT_BIT if device == "cpu" else model.main)
+        assert record.sha256 == sha256(content).hexdigest()
+        assert (record.slot, record.threshold_ppm) == ("plates", 450_000)
 
     @pytest.mark.slow
     def test_frames_of_8k(self):

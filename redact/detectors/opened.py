@@ -55,7 +55,9 @@ class Detectors:
         UsageError for one whose licence does not allow the policy's purpose.
         """
 
-        device, gpu, said = _device(device)
+        asked = device
+        device, gpu, said = _device("cuda" if asked == "tensorrt" else asked)
+        networks = asked if asked == "tensorrt" else device
 
         def opened(slot: str) -> Opened:
             return open_model(slot, purpose=policy.purpose, accept_licences=policy.accept_licences)
@@ -75,11 +77,11 @@ class Detectors:
         )
         pool = _pool(policy, device, threads)
         threads = 1 if pool else threads
-        own = _faces(face, policy, policy.faces.long_side, device, threads)
+        own = _faces(face, policy, policy.faces.long_side, networks, threads)
         first, quick = _first_look(own, policy, device)
         again = own.at_size(policy.check.long_side)
         plate = opened("plates") if policy.plates.find else None
-        plates = [] if plate is None else [_plates(plate, policy, device, threads)]
+        plates = [] if plate is None else [_plates(plate, policy, networks, threads)]
         plates_again = [one.again() for one in plates]
         made = cls(
             pictures=together([first, *plates]),
@@ -90,7 +92,7 @@ class Detectors:
             pool=pool,
             models=(
                 *_faces_records(first, face, policy),
-                *([] if plate is None else [_plates_record(plate, policy)]),
+                *([] if plate is None else [_plates_record(plate, policy, device)]),
                 _record("voice-activity", voice, 0),
                 _record(speech.model.slot, speech, 0),
                 *([_record(second.model.slot, second, 0)] if second else []),
@@ -192,7 +194,7 @@ def _faces(
 
 def _plates(model: Opened, policy: Policy, device: str, threads: int) -> PlateDetector:
     return PlateDetector(
-        model.read(EIGHT_BIT if device == "cpu" else model.main),
+        model.read(_plates_file(model, device)),
         label=model.name,
         min_score=policy.plates.min_score,
         long_side=policy.plates.long_side,
@@ -201,8 +203,14 @@ def _plates(model: Opened, policy: Policy, device: str, threads: int) -> PlateDe
     )
 
 
-def _plates_record(model: Opened, policy: Policy) -> Model:
-    return _record("plates", model, round(policy.plates.min_score * 1_000_000))
+def _plates_file(model: Opened, device: str) -> str:
+    return EIGHT_BIT if device == "cpu" else model.main
+
+
+def _plates_record(model: Opened, policy: Policy, device: str) -> Model:
+    """With the sha256 of the file that is run, as its detections have it."""
+    record = _record("plates", model, round(policy.plates.min_score * 1_000_000))
+    return replace(record, sha256=model.model.file(_plates_file(model, device)).sha256)
 
 
 def _first_look(

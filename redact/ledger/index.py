@@ -52,7 +52,7 @@ def packed(words: Iterable[int]) -> bytes:
 
 
 def unpacked(data: bytes) -> Words:
-    """The words of a block. Bytes of a wrong length come back as none: see `Index.check`."""
+    """The words of a block; of bytes of a wrong length, as many as there are."""
     return struct.unpack(f"<{len(data) // 8}Q", data[: len(data) // 8 * 8])
 
 

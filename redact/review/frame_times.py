@@ -21,7 +21,7 @@ from av.sidedata.sidedata import Type
 from redact.errors import RedactError
 from redact.media.formats import STILLS, container_of
 from redact.media.packets import packets, shows
-from redact.media.source import opened
+from redact.media.source import opened, without_core_dump
 
 MEMORY = 4 << 30
 UPRIGHT = [1, 0, 0, 1]
@@ -72,7 +72,7 @@ def _turn(frame: Any) -> list[int]:
 
 
 def main() -> None:
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    without_core_dump()
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     for path in sys.argv[2:]:
         try:
