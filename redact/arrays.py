@@ -80,7 +80,7 @@ def _redacted(
 ) -> tuple[Any, FramesReport]:
     regions: tuple[Region, ...] = ()
     first = Schedule(looks_per_second=policy.faces.looks_per_second)
-    looker = Looker(detectors.pictures, first, quick=detectors.pictures_quick)
+    looker = Looker(detectors.pictures, first, quick=detectors.pictures_quick, pool=detectors.pool)
     for frame in clip.frames():
         looker.take(frame)
     seen = looker.seen(rate=fps)
@@ -226,9 +226,9 @@ def _look_again(
     looker = Looker(
         detectors.pictures_again,
         again,
-        ignore=Covered(regions).hides,
         quick=detectors.pictures_again_quick,
+        pool=detectors.pool,
     )
     for frame in covered.frames():
         looker.take(frame)
-    return looker.seen(rate=fps).tracks
+    return looker.seen(rate=fps, ignore=Covered(regions).hides).tracks

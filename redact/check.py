@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from redact.detectors import PictureDetector
 from redact.detectors.opened import Detectors
 from redact.detectors.upright import upright
 from redact.errors import Reason, ResidualError
@@ -26,7 +27,7 @@ from redact.media.probe import Clip, PictureStream, SoundStream, probe
 from redact.plan import Plan, Region
 from redact.policy import Policy
 from redact.relisten import listen_again
-from redact.remove import Expected, thumbnail
+from redact.remove import Expected, difference, thumbnail
 from redact.stages import Stages
 from redact.types import Box, Frame, Kind, Span, Track
 
@@ -74,7 +75,9 @@ def inspect(
     if clip.picture is not None:
         schedule = Schedule(looks_per_second=policy.faces.looks_per_second)
         detector = upright(detectors.pictures_again, clip.picture.rotation)
-        seen = look_at_picture(clip, detector, schedule, progress, source=stages.frames)
+        seen = look_at_picture(
+            clip, detector, schedule, progress, source=stages.frames, pool=detectors.pool
+        )
         tracks, scanned = seen.tracks, seen.frames_scanned
     heard = listen(clip, detectors.names, policy, progress)
     return Verdict(
@@ -155,18 +158,26 @@ def _same_copies(source: Clip, output: Clip, plan: Plan, *, picture: bool) -> No
 
 
 def second_look(
-    clip: Clip, detectors: Detectors, policy: Policy, regions: Sequence[Region] = ()
+    clip: Clip,
+    detectors: Detectors,
+    policy: Policy,
+    through: Sequence[Callable[[PictureDetector], PictureDetector]] = (),
 ) -> Looker:
-    """What looks again at a clip's frames, less what the regions cover: with other settings."""
+    """
+    What looks again at a clip's frames: with other settings.
+
+    `through` is what its detectors look through, if anything: the thorough one, and the quick one.
+    """
     assert clip.picture is not None
     schedule = Schedule(looks_per_second=policy.check.looks_per_second, phase=0.5)
-    rotation, quick = clip.picture.rotation, detectors.pictures_again_quick
-    return Looker(
-        upright(detectors.pictures_again, rotation),
-        schedule,
-        ignore=Covered(regions).hides,
-        quick=quick and upright(quick, rotation),
+    thorough, quick = (
+        one and upright(one, clip.picture.rotation)
+        for one in (detectors.pictures_again, detectors.pictures_again_quick)
     )
+    assert thorough is not None
+    if through:
+        thorough, quick = through[0](thorough), quick and through[1](quick)
+    return Looker(thorough, schedule, quick=quick, pool=detectors.pool)
 
 
 def _is_copy(source: Clip, expected: Expected | None) -> bool:
@@ -193,13 +204,13 @@ def _look_again(
     progress: Callable[[float], None],
 ) -> tuple[tuple[Track, ...], int]:
     assert clip.picture is not None
-    looker = second_look(clip, detectors, policy, plan.regions)
+    looker = second_look(clip, detectors, policy)
     for frame in ahead(stages.frames(clip)):
         if expected is not None:
             _compare(frame, expected)
         looker.take(frame)
         progress(min(frame.index / max(plan.looked.frames, 1), 1.0))
-    seen = looker.seen(rate=float(clip.picture.rate or 25))
+    seen = looker.seen(rate=float(clip.picture.rate or 25), ignore=Covered(plan.regions).hides)
     if seen.frames != plan.looked.frames:
         raise _changed(f"{seen.frames} frames, not {plan.looked.frames}")
     return seen.tracks, seen.frames_scanned
@@ -213,9 +224,9 @@ def _compare(frame: Frame, expected: Expected) -> None:
         raise _changed(f"frame {frame.index} at {float(time):.4f} s")
     wanted = expected.thumbnails.get(frame.index)
     if wanted is not None:
-        difference = float(np.abs(thumbnail(frame) - wanted).max())
-        if difference > FRAME_TOLERANCE:
-            raise _changed(f"frame {frame.index}, by {difference:.0f} levels of 255")
+        far = difference(thumbnail(frame), wanted)
+        if far > FRAME_TOLERANCE:
+            raise _changed(f"frame {frame.index}, by {far:.0f} levels of 255")
 
 
 def _changed(how: str) -> ResidualError:

@@ -186,10 +186,10 @@ class AdmittedClips(_Iterable):
             store.append(drafts)
 
     def _recorded(self) -> bool:
-        """Whether an earlier reader of the same shard, for the same recipient, has recorded it."""
+        """Whether an earlier reader of the same shard, for the same recipient and purpose, has."""
         about = self._gate.log.about(self._shard[0])
-        given = [one.value for one in about if one.kind == "admission"]
-        return (self.to, self._digest) in [(one.get("to"), one.get("shard")) for one in given]
+        same = {"to": self.to, "shard": self._digest, "purpose": str(self.purpose)}
+        return any(one.kind == "admission" and same.items() <= one.value.items() for one in about)
 
     def _clip(self, seq: int) -> AdmittedClip | None:
         """One clip, or None if it was withdrawn since the shard was settled."""
@@ -223,8 +223,7 @@ class AdmittedClips(_Iterable):
         with gate.log.snapshot():
             self._follower.follow(gate.log, lambda value: self._closed.visit(value, self.purpose))
             entry = gate.log.at(seq)
-            files = key64(entry.file_hmac), key64(entry.url_hmac)
-            if self._closed.has(seq, *files):
+            if self._closed.has(seq, key64(entry.file_hmac)):
                 return None
             for holds, why in ((gate.proved, Refusal.PROOF), (gate.has_detail, Refusal.DETAIL)):
                 if not holds(entry):

@@ -14,7 +14,7 @@ from redact.ledger import merkle
 from redact.ledger.entry import Entry
 from redact.ledger.facts import Listing
 from redact.ledger.files import digest
-from redact.ledger.log import Log
+from redact.ledger.reader import Reader
 from redact.sources import Purpose, refusals
 from redact.store.desk import sealed_files
 from redact.store.standing import FOR_GOOD, suppressed
@@ -44,8 +44,9 @@ class Gate:
     """
     A store's ledger, open for reading, and the purpose for which it is asked.
 
-    It needs no secret. `vkey` is the key that the log must be signed with, as it was given to you;
-    without one the store's own copy is believed.
+    It needs no secret, and believes nothing of the database that the log's key has not signed: not
+    what it looks up, nor that this is all. `vkey` is the key that the log must be signed with, as
+    it was given to you; without one the store's own copy is believed.
     """
 
     def __init__(
@@ -54,7 +55,7 @@ class Gate:
         self.purpose = purpose_of(purpose)
         self.vkey = vkey
         self._root, self._process = Path(store), 0
-        self._log: Log | None = None
+        self._log: Reader | None = None
 
     def __enter__(self) -> Gate:
         return self
@@ -73,10 +74,10 @@ class Gate:
             self._log = None
 
     @property
-    def log(self) -> Log:
+    def log(self) -> Reader:
         """Opened at first use in each process: a forked one must not use its parent's."""
         if self._log is None or self._process != os.getpid():
-            self._log = Log(self._root / "ledger", vkey=self.vkey)
+            self._log = Reader(self._root / "ledger", vkey=self.vkey, proving=True)
             self._process = os.getpid()
         return self._log
 

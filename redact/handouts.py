@@ -10,18 +10,35 @@ from __future__ import annotations
 
 import json
 from array import array
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
 from redact.gate import LEAKS, listing_of
 from redact.ledger.checkpoint import Checkpoint
+from redact.ledger.entry import Entry
 from redact.ledger.follow import Follower
-from redact.ledger.log import Log
+from redact.ledger.reader import Reader
 from redact.sources import Purpose, refusals
 from redact.store.standing import FOR_GOOD
 
 _NO, _YES, _UNLISTED = 0, 1, 2
+
+
+@dataclass(slots=True)
+class Addresses:
+    """Which file was ever said to come from which address: pairs, in the order of the log."""
+
+    files: array[int] = field(default_factory=lambda: array("Q"))
+    urls: array[int] = field(default_factory=lambda: array("Q"))
+
+    def add(self, file: int, url: int) -> None:
+        self.files.append(file)
+        self.urls.append(url)
+
+    def files_of(self, urls: set[int]) -> set[int]:
+        pairs = zip(self.files, self.urls, strict=True)
+        return {file for file, url in pairs if url in urls}
 
 
 @dataclass(slots=True)
@@ -32,7 +49,8 @@ class Closed:
     files: set[int] = field(default_factory=set)
     urls: set[int] = field(default_factory=set)
     listed: dict[int, int] = field(default_factory=dict)  # by file: what was said of it last
-    came_from: dict[int, int] = field(default_factory=dict)  # by file: the URL that was said later
+    addresses: Addresses = field(default_factory=Addresses)
+    swept: int = 0  # how many of `urls` have closed their files
 
     def visit(self, value: dict[str, Any], purpose: Purpose) -> None:
         """Take in one entry's value."""
@@ -48,20 +66,24 @@ class Closed:
             self.urls |= _keys(value.get("url_hmac"))
         elif "replaces" in value:
             self.seqs.add(value["replaces"])
-        if "rights" in value:
-            hmac = value.get("in", {}).get("file_hmac") or value.get("file_hmac")
-            self.listed |= dict.fromkeys(_keys(hmac), _allowed(value, purpose))
-            if kind == "source":
-                self.came_from |= dict.fromkeys(_keys(hmac), key64(value.get("url_hmac")))
+        entry = Entry(value)
+        file, url = key64(entry.file_hmac), key64(entry.url_hmac)
+        if "rights" in value and file:
+            self.listed[file] = _allowed(value, purpose)
+        if file and url:
+            self.addresses.add(file, url)
+            self.files |= {file} if url in self.urls else set()
 
-    def has(self, seq: int, file: int, url: int) -> bool:
-        listed = self.listed.get(file, _YES)
-        urls = {url, self.came_from.get(file, 0)}
-        return seq in self.seqs or file in self.files or bool(urls & self.urls) or listed != _YES
+    def has(self, seq: int, file: int) -> bool:
+        """Whether the gate is closed for a published entry, of which `file` is the source."""
+        if self.swept < len(self.urls):
+            self.files |= self.addresses.files_of(self.urls)
+            self.swept = len(self.urls)
+        return seq in self.seqs or file in self.files or self.listed.get(file, _YES) != _YES
 
 
 def admissible(
-    log: Log, purpose: Purpose, follower: Follower, upto: int | None = None
+    log: Reader, purpose: Purpose, follower: Follower, upto: int | None = None
 ) -> tuple[array[int], Closed, Checkpoint]:
     """
     The seqs of the published entries that may be used, in order, as the log stood at `upto`.
@@ -69,9 +91,8 @@ def admissible(
     Also what was closed after that, and the checkpoint that all of it is covered by. Raises
     LedgerCorruptError when the log does not match its checkpoint.
     """
-    seqs, files, urls, own = array("Q"), array("Q"), array("Q"), bytearray()
-    before = Closed()
-    after = Closed(came_from=before.came_from)
+    seqs, files, own = array("Q"), array("Q"), bytearray()
+    before, after = Closed(), Closed()
 
     def visit(value: dict[str, Any]) -> None:
         early = upto is None or value["seq"] < upto
@@ -79,16 +100,24 @@ def admissible(
         if early and value["kind"] == "published" and value["chk"]["verdict"] == "clean":
             seqs.append(value["seq"])
             files.append(key64(value["in"].get("file_hmac")))
-            urls.append(key64(value.get("src", {}).get("url_hmac")))
             own.append(_allowed(value, purpose))
 
     head = follower.follow(log, visit)
     kept = (
         seq
-        for seq, file, url, allowed in zip(seqs, files, urls, own, strict=True)
-        if before.listed.get(file, allowed) == _YES and not before.has(seq, file, url)
+        for seq, file, allowed in zip(seqs, files, own, strict=True)
+        if before.listed.get(file, allowed) == _YES and not before.has(seq, file)
     )
-    return array("Q", kept), after, head
+    shard = array("Q", kept)
+    return shard, _later(before, after), head
+
+
+def _later(before: Closed, after: Closed) -> Closed:
+    """What is closed from here on, knowing every address that was named or closed before."""
+    for file, url in zip(after.addresses.files, after.addresses.urls, strict=True):
+        before.addresses.add(file, url)
+    closed = {*before.urls, *after.urls}
+    return replace(after, urls=closed, addresses=before.addresses, swept=0)
 
 
 def key64(hmac: str | None) -> int:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import queue
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -31,6 +33,9 @@ THOROUGH_SECONDS = Fraction(2, 5)
 BATCH = 4
 """Frames that the detector sees in one call."""
 
+WAITING = 4
+"""Frames that wait at most for threads that look at one each."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
@@ -40,7 +45,7 @@ class Seen:
     frames: int
     frames_scanned: int
     again: Seen | None = None
-    """What a second look at the same frames found, if the first found nothing in any."""
+    """What a second look at the same frames found, if there are no tracks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,19 +71,20 @@ def look_at_picture(
     quick: PictureDetector | None = None,
     again: Looker | None = None,
     source: Callable[[Clip], Iterator[Frame]] = frames,
+    pool: Executor | None = None,
 ) -> Seen:
     """
     All that is found in a clip's picture, as tracks through its frames; `quick` as for a Looker.
 
-    `again` takes the frames too, for as long as nothing is found: where nothing is, the picture is
-    copied as it is, and a second look at these frames is one at the copy's. `source` decodes the
-    clip.
+    `again` takes the frames too, for as long as nothing is surely found: where nothing is, the
+    picture is copied as it is, and a second look at these frames is one at the copy's. `source`
+    decodes the clip.
 
     Raises InputError where the picture does not decode, DetectorError where the detector could
     not look.
     """
     assert clip.picture is not None
-    looker = Looker(detector, schedule, quick=quick)
+    looker = Looker(detector, schedule, quick=quick, pool=pool)
     expected = max(clip.picture.frames, 1)
     for frame in ahead(source(clip)):
         looker.take(frame)
@@ -87,7 +93,7 @@ def look_at_picture(
         progress(min(frame.index / expected, 1.0))
     rate = float(clip.picture.rate or 25)
     seen = looker.seen(rate=rate)
-    if again is None or looker.found:
+    if again is None or looker.found or seen.tracks:
         return seen
     return replace(seen, again=again.seen(rate=rate))
 
@@ -100,31 +106,33 @@ class Looker:
         detector: PictureDetector,
         schedule: Schedule,
         *,
-        ignore: Callable[[int, Box], bool] = lambda _index, _box: False,
         quick: PictureDetector | None = None,
+        pool: Executor | None = None,
     ) -> None:
         """
-        `ignore` says of a frame's index and a box whether that is known already.
-
         `quick` takes looks in the place of `detector` until THOROUGH_SECONDS after its last one,
         every second look at least, and none at the first or last frame of a scene. It can't say of
         what it never found that it is gone.
+
+        The threads of `pool` look at a frame each, while more frames are taken; without one, taking
+        a frame waits for the detector, which is shown BATCH of them at once.
         """
         self._detectors = (detector, quick or detector)
-        self._schedule, self._ignore = schedule, ignore
+        self._schedule = schedule
         self._pace = Fraction(schedule.looks_per_second).limit_denominator(1000)
         self._scene_starts, self._unlike = SceneCuts(), Unlike()
         self._looked = -1  # the index of the frame that was looked at last
         self._looks: dict[int, list[Detection]] = {}
         self._cuts: list[int] = []
         self._waiting: tuple[list[Frame], list[Frame]] = ([], [])  # for each detector
+        self._pool, self._asked = pool, deque[tuple[Frame, Future[list[list[Detection]]]]]()
         self._thorough = -1  # the index of the frame that `detector` was shown last
         self._alternates, self._quick_last = quick is not None, True
         self._thorough_looks: list[int] = []
         self._thorough_again = Fraction(0)  # when a thorough look is due
         self._next = self._latest = Fraction(0)
         self.found = False
-        """Whether anything was found up to here, in the frames that a detector was shown."""
+        """Whether anything was surely found up to here, in the frames that were looked at."""
         self._last: Frame | None = None
 
     def take(self, frame: Frame) -> None:
@@ -138,16 +146,26 @@ class Looker:
             self._look(frame, quick=self._is_quick(frame))
         self._last = frame
 
-    def seen(self, *, rate: float) -> Seen:
-        """What was found, once every frame was taken."""
+    def seen(
+        self, *, rate: float, ignore: Callable[[int, Box], bool] = lambda _index, _box: False
+    ) -> Seen:
+        """
+        What was found, once every frame was taken.
+
+        `ignore` says of a frame's index and a box whether that is known already.
+        """
         last = self._last
         if last is None:
             raise InputError("the picture has no frame at all.", reason=Reason.EMPTY)
         self._look(last)
         self._flush(quick=False)
         self._flush(quick=True)
+        self._collect(0)
         tracks = link(
-            self._looks,
+            {
+                index: [one for one in found if not ignore(index, one.box)]
+                for index, found in self._looks.items()
+            },
             frames=last.index + 1,
             rate=rate,
             width=last.width,
@@ -180,6 +198,11 @@ class Looker:
             self._thorough = frame.index
             self._thorough_looks.append(frame.index)
             self._thorough_again = time + THOROUGH_SECONDS
+        if self._pool is not None:
+            asked = self._pool.submit(_detect, self._detectors[quick], [frame])
+            self._asked.append((frame, asked))
+            self._collect(WAITING)
+            return
         self._waiting[quick].append(frame)
         if len(self._waiting[quick]) == BATCH:
             self._flush(quick=quick)
@@ -190,10 +213,18 @@ class Looker:
             return
         found = _detect(self._detectors[quick], waiting)
         for frame, detections in zip(waiting, found, strict=True):
-            new = [one for one in detections if not self._ignore(frame.index, one.box)]
-            self._looks.setdefault(frame.index, []).extend(new)
-            self.found |= bool(new)
+            self._keep(frame, detections)
         waiting.clear()
+
+    def _collect(self, most: int) -> None:
+        """Wait for the pool's oldest looks until no more than `most` are left."""
+        while len(self._asked) > most:
+            frame, asked = self._asked.popleft()
+            self._keep(frame, asked.result()[0])
+
+    def _keep(self, frame: Frame, detections: Sequence[Detection]) -> None:
+        self._looks.setdefault(frame.index, []).extend(detections)
+        self.found |= not all(one.doubtful for one in detections)
 
 
 def _detect(detector: PictureDetector, frames: Sequence[Frame]) -> list[list[Detection]]:

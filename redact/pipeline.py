@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from redact.check import Verdict, check, inspect, second_look
-from redact.cuda.driver import GpuLostError, GpuMemoryError
+from redact.cuda.calls import GpuLostError, GpuMemoryError
 from redact.detectors.opened import Detectors
 from redact.detectors.upright import upright
 from redact.errors import InputError, ResidualError, UsageError
@@ -24,6 +24,7 @@ from redact.media.render import render
 from redact.plan import Plan
 from redact.planning import fits, grown, plan_of, stripped
 from redact.policy import Policy
+from redact.rehearse import rehearse
 from redact.remove import Cover, sound_edits
 from redact.stages import Stages
 
@@ -51,7 +52,7 @@ class Pipeline:
     def __init__(
         self, policy: Policy, *, device: str = "auto", threads: int = 0, strict: bool = False
     ) -> None:
-        if strict and device != "cuda":
+        if strict and device not in ("cuda", "tensorrt"):
             raise UsageError("--strict is for --device cuda.")
         self.policy = policy
         self.detectors = Detectors.open(policy, device=device, threads=threads)
@@ -94,13 +95,13 @@ class Pipeline:
         return stages
 
     def _plan(self, clip: Clip, stages: Stages, progress: Progress) -> tuple[Plan, Seen | None]:
-        """The plan; and what a second look found, at the frames of a picture that shows nothing."""
+        """The plan; and, if it covers nothing, what a second look at the same frames found."""
         policy = self.policy
         seen = Seen(tracks=(), frames=0, frames_scanned=0)
         if clip.picture is not None:
             schedule = Schedule(looks_per_second=policy.faces.looks_per_second)
             detector = upright(self.detectors.pictures, clip.picture.rotation)
-            share = 0.7 if clip.sound else 1.0
+            share = 0.6 if clip.sound else 0.8
             quick = self.detectors.pictures_quick
             seen = look_at_picture(
                 clip,
@@ -109,10 +110,16 @@ class Pipeline:
                 _part(progress, 0.0, share),
                 quick=quick and upright(quick, clip.picture.rotation),
                 again=second_look(clip, self.detectors, policy),
-                source=stages.frames,
+                source=stages.first,
+                pool=self.detectors.pool,
             )
-        heard = listen(clip, self.detectors.names, policy, _part(progress, 0.7, 1.0))
+        heard = listen(clip, self.detectors.names, policy, _part(progress, 0.6, 0.8))
         plan = plan_of(clip, seen, heard, policy, self.detectors.models)
+        if seen.again is not None:
+            plan = grown(plan, clip, seen.again.tracks, (), policy)
+        # On a GPU another round costs less than to look there at frames that are then covered anew.
+        if plan.regions and clip.media == "video" and not stages.gpu:
+            plan = rehearse(clip, plan, self.detectors, policy, _part(progress, 0.8, 1.0))
         return plan, seen.again
 
     def make(
@@ -213,6 +220,8 @@ class Pipeline:
         """Render the plan, and look at what came out."""
         cover = Cover(plan, self.policy)
         covers = any(region.boxes for region in plan.regions)
+        if not covers:
+            stages.forget()
         # A still is covered where it is decoded; frames are, before the encoder is shown them.
         edit = cover if clip.media == "still" else cover.remember
         render(
@@ -223,6 +232,7 @@ class Pipeline:
             sound=sound_edits(plan, clip),
             progress=_part(progress, 0.0, 0.6),
             shown=lambda clip: stages.covered(clip, cover.on_gpu, cover.change),
+            encoder=stages.encoder,
         )
         expected = cover.expected if cover.expected.pts else None
         rest = _part(progress, 0.6, 1.0)

@@ -60,6 +60,14 @@ class Result:
 Progress = Callable[[float], None]
 
 
+Finish = Callable[[Path, str], str | None]
+"""
+Called with a finished output and its media type before it is hashed and recorded.
+
+What it returns is the entry's `c2pa`. It must not change what is seen or heard.
+"""
+
+
 def _quiet(_share: float) -> None:
     """Nobody watches."""
 
@@ -70,12 +78,14 @@ class Redactor:
 
     Args:
         policy: a Policy, the name of one, or the path of a TOML file.
-        device: "cpu", "cuda" (raises DetectorError where there is none) or "auto".
+        device: "cpu", "cuda" or "tensorrt" (raise DetectorError where there is none) or "auto".
         threads: of the models and codecs; 0 takes every core.
         strict: with "cuda", a clip is held rather than that a part of its picture is worked on
             by the CPU.
         manifest: where clips come from: a file (CSV, JSON Lines, Croissant), or what was read of
             one. A clip that it does not allow to be used is held before any work is done.
+        worker: one of a crew of the same policy and settings, instead of one of its own.
+        finish: what is done to an output before it is recorded (see provenance.manifests).
     """
 
     def __init__(
@@ -86,13 +96,16 @@ class Redactor:
         threads: int = 0,
         strict: bool = False,
         manifest: str | Path | Manifest | None = None,
+        worker: Worker | None = None,
+        finish: Finish | None = None,
     ) -> None:
+        self._finish = finish
         self.policy = Policy.load(policy)
         if isinstance(manifest, str | Path):
             manifest = manifests.read(Path(manifest))
         self._manifest = manifest
         self._device, self._threads = device, threads
-        self._worker = Worker(self.policy, device=device, threads=threads, strict=strict)
+        self._worker = worker or Worker(self.policy, device=device, threads=threads, strict=strict)
         self._stores: dict[Path, Store] = {}
         self._detectors: Detectors | None = None
 
@@ -248,10 +261,11 @@ class Redactor:
             made: Made = self._worker.do(
                 "make", clip, target, plan, trust, progress=progress, seconds=limit
             )
+            signed = self._finish(target, media_of(clip)) if self._finish else None
         except BaseException:
             store.discard(target)
             raise
-        facts = published_facts(made, self.policy, source.listing)
+        facts = replace(published_facts(made, self.policy, source.listing), c2pa=signed)
         output = store.publish(target, work, facts, detail_of(made, source.detail))
         result = _result(clip, Status.PUBLISHED, output, removed_from(made.plan))
         return replace(result, notes=made.notes)

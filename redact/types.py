@@ -139,7 +139,7 @@ class Detection:
     score: float
     detector: str  # "centerface@09189deaaf8646c5": the model and the start of its sha256
     doubtful: bool = False
-    """In a moving picture it counts if it is found twice within five looks."""
+    """In a moving picture it counts if it is found twice within a few looks (tracking/chains)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

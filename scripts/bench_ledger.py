@@ -2,11 +2,12 @@
 """
 Measures the ledger: appending, proving, looking up, verifying, and how fast it grows.
 
-    python scripts/bench_ledger.py [--entries 1000000] [--minutes 60] [--folder DIR] [--readme]
+    python scripts/bench_ledger.py [--entries 1000000] [--minutes 8] [--folder DIR] [--readme]
 
-With --minutes, the log may come out smaller. Wall times on a shared machine say little: processor
-times stand beside them. With --readme, the table between the marks of README.md is written anew
-from the JSON; --entries 0 measures nothing.
+The log may come out smaller if --minutes are over. With --folder it is kept there, and the next
+call goes on with it, so that a call may be interrupted at any time. Wall times on a shared machine
+say little: processor times stand beside them. With --readme, the table between the marks of
+README.md is written anew from the JSON; --entries 0 measures nothing.
 """
 
 from __future__ import annotations
@@ -47,12 +48,16 @@ from redact.ledger.facts import (
 )
 from redact.ledger.keys import Keys
 from redact.ledger.log import Log
+from redact.ledger.reader import Reader
 from redact.ledger.verify import verify
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "scripts" / "bench_results" / "ledger.json"
 GROUP = 2000
 """Entries in one commit, in the measurement of appends by one caller."""
+
+PART = 100_000
+"""Entries after which the speed is told anew: it must not fall as the log grows."""
 
 KEYS = Keys((bytes(range(32)),), bytes(32), bytes(32))
 MARKS = "<!-- bench:ledger -->\n", "<!-- /bench:ledger -->"
@@ -61,11 +66,12 @@ MARKS = "<!-- bench:ledger -->\n", "<!-- /bench:ledger -->"
 def main() -> None:
     options = _options()
     if options.entries:
-        folder = Path(tempfile.mkdtemp(dir=options.folder))
+        folder = options.folder or Path(tempfile.mkdtemp())
         try:
             result = measured(folder, options.entries, options.minutes)
         finally:
-            shutil.rmtree(folder)
+            if options.folder is None:
+                shutil.rmtree(folder)
         options.output.write_text(json.dumps(result, indent=1) + "\n")
     result = json.loads(options.output.read_text())
     print(table(result))
@@ -78,27 +84,37 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[1])
     parser.add_argument("--entries", type=int, default=1_000_000)
-    parser.add_argument("--minutes", type=float, default=60, help="append no longer than this")
-    parser.add_argument("--folder", type=Path, help="where the log is made; the system's, if none")
+    parser.add_argument("--minutes", type=float, default=8, help="append no longer than this")
+    parser.add_argument("--folder", type=Path, help="where the log is kept; nowhere, if not given")
     parser.add_argument("--output", type=Path, default=RESULTS)
     parser.add_argument("--readme", action="store_true")
     return parser.parse_args()
 
 
 def measured(folder: Path, size: int, minutes: float) -> dict[str, Any]:
+    folder.mkdir(parents=True, exist_ok=True)
     Log.create(folder, KEYS.first_signer, "redact/bench")
-    log = Log(folder, KEYS.signer)
     result = _where() | {"group": GROUP}
-    result["append"] = appended(log, size, minutes)
-    size = result["entries"] = len(log)
-    result["threads"] = appended_by_threads(log, size)
-    log.close()
-    with closing(Log(folder)) as reader:
+    with closing(Log(folder, KEYS.signer)) as log:
+        result["append"] = appended(log, folder / "appended.json", size, minutes)
+        size = result["entries"] = len(log)
+        say(f"{size} entries; now by many threads")
+        result["threads"] = appended_by_threads(log, size)
+    say("proofs and look-ups")
+    with closing(Reader(folder)) as reader, closing(Reader(folder, proving=True)) as proving:
         result["proof_ms"] = timed(reader, size, partial(proof.prove, reader))
         result["look_up_ms"] = timed(reader, size, lambda it: reader.by_output(str(it.output)))
+        proved = timed(proving, size, lambda it: proving.by_output(str(it.output)))
+        result["proved_look_up_ms"] = proved
+    result["open_ms"] = in_a_process_of_its_own(first_proved_look_up, folder)
+    say("the full check")
     result["verify"] = in_a_process_of_its_own(verified, folder)
     result["bytes_per_entry"] = grown(folder, result["verify"]["entries"])
     return result
+
+
+def say(what: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')} {what}", flush=True)
 
 
 def drafts(first: int, count: int) -> list[dict[str, Any]]:
@@ -120,21 +136,42 @@ def _draft(number: int) -> dict[str, Any]:
     }
 
 
-def appended(log: Log, size: int, minutes: float) -> dict[str, float]:
-    """One caller, GROUP entries at a time; the making of the drafts is not counted."""
-    wall, cpu, begun = 0.0, 0.0, time.monotonic()
-    for first in range(0, size, GROUP):
+def appended(log: Log, kept: Path, size: int, minutes: float) -> dict[str, Any]:
+    """
+    One caller, GROUP entries at a time; the making of the drafts is not counted.
+
+    What was measured is in `kept`, for the next call to go on with: [entries, seconds, seconds of
+    processor] of each PART of the log.
+    """
+    parts: list[list[float]] = json.loads(kept.read_text()) if kept.exists() else []
+    until = time.monotonic() + 60 * minutes
+    while (first := len(log)) < size and time.monotonic() < until:
         made = drafts(first, min(GROUP, size - first))
         start, start_cpu = time.perf_counter(), time.process_time()
         log.append(made)
-        wall += time.perf_counter() - start
-        cpu += time.process_time() - start_cpu
-        if first % 100_000 == 0:
-            print(f"{first} entries after {time.monotonic() - begun:.0f} s", flush=True)
-        if time.monotonic() - begun > 60 * minutes:
-            break
-    count = len(log)
-    return {"entries": count, "per_second": round(count / wall), "cpu_us": round(1e6 * cpu / count)}
+        spent = time.perf_counter() - start, time.process_time() - start_cpu
+        if first // PART == len(parts):
+            parts.append([0, 0.0, 0.0])
+        for place, value in enumerate((len(made), *spent)):
+            parts[-1][place] += value
+        kept.write_text(json.dumps(parts))
+        if len(log) % PART == 0:
+            say(f"{len(log)} entries; the last {PART}: {_speed(parts[-1])}")
+    count, wall, cpu = (sum(column) for column in zip(*parts, strict=True))
+    whole = [part for part in parts if part[0] == PART] or parts
+    return {
+        "entries": count,
+        "per_second": round(count / wall),
+        "cpu_us": round(1e6 * cpu / count),
+        "part": PART,
+        "first": _speed(whole[0]),
+        "last": _speed(whole[-1]),
+    }
+
+
+def _speed(part: list[float]) -> dict[str, int]:
+    count, wall, cpu = part
+    return {"per_second": round(count / wall), "cpu_us": round(1e6 * cpu / count)}
 
 
 def appended_by_threads(log: Log, first: int, threads: int = 64, each: int = 50) -> dict[str, Any]:
@@ -156,9 +193,9 @@ def appended_by_threads(log: Log, first: int, threads: int = 64, each: int = 50)
     }
 
 
-def timed(log: Log, size: int, work: Callable[[entry.Entry], object]) -> dict[str, float]:
+def timed(log: Reader, size: int, work: Callable[[entry.Entry], object]) -> dict[str, float]:
     """Of 1,000 entries drawn at random, each looked at once: milliseconds."""
-    draw, times = random.Random(1), []
+    draw, times = random.Random(), []
     for _ in range(1000):
         chosen = next(log.entries(draw.randrange(size)))
         start = time.perf_counter()
@@ -168,9 +205,18 @@ def timed(log: Log, size: int, work: Callable[[entry.Entry], object]) -> dict[st
     return {"median": round(statistics.median(times), 2), "p95": round(times[949], 2)}
 
 
+def first_proved_look_up(folder: Path) -> dict[str, float]:
+    """What `redact admit` pays once: opening the log, and the index that is signed with it."""
+    start, start_cpu = time.perf_counter(), time.process_time()
+    with closing(Reader(folder, proving=True)) as log:
+        log.by_output("0" * 64)
+    spent = time.perf_counter() - start, time.process_time() - start_cpu
+    return {"wall": round(1000 * spent[0], 1), "cpu": round(1000 * spent[1], 1)}
+
+
 def verified(folder: Path) -> dict[str, float]:
     start, start_cpu = time.perf_counter(), time.process_time()
-    with closing(Log(folder)) as log:
+    with closing(Reader(folder)) as log:
         count = verify(log)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return {
@@ -230,11 +276,23 @@ def table(result: dict[str, Any]) -> str:
             f"{append['per_second']:,} a second ({append['cpu_us']} µs of processor each)",
         ),
         (
+            f"the first {append['part']:,} of them, and the last",
+            " / ".join(
+                f"{append[name]['per_second']:,} a second ({append[name]['cpu_us']} µs)"
+                for name in ("first", "last")
+            ),
+        ),
+        (
             f"append, {threads['threads']} threads, one entry each at a time",
             f"{threads['per_second']:,} a second",
         ),
         ("one proof, median / 95 %", "{median} / {p95} ms".format(**result["proof_ms"])),
         ("look-up by sha256, median / 95 %", "{median} / {p95} ms".format(**result["look_up_ms"])),
+        (
+            "the same, proved to be all, as `redact admit` asks",
+            "{median} / {p95} ms".format(**result["proved_look_up_ms"])
+            + " (the first: {wall} ms, {cpu} of processor)".format(**result["open_ms"]),
+        ),
         (
             "full check of the log",
             f"{whole['seconds']} s ({whole['cpu_seconds']} s of processor), {whole['peak_mb']} MB",

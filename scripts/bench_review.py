@@ -154,6 +154,7 @@ IMAGINED = {
     "seq": "i",
     "output": "lower(hex(randomblob(32)))",
     "sum": """'[{"k": "face", "method": "fill", "count": 2}]'""",
+    "file": "random() >> 4 & 0xfffffffffffffff",
     "t": "1790000000000000 + i * 1000000",
     "dur_us": "10000000",
     "bytes": "900000",
@@ -178,8 +179,16 @@ IMAGINED = {
 """By column of the index's clips: its value, in SQL, for clip number `i`."""
 
 
+def _hex(number: int, what: str) -> str:
+    return sha256(f"{what}{number}".encode()).hexdigest()
+
+
+def _keyed(number: int, what: str) -> str:
+    return f"hmac-sha256:00000000:{_hex(number, what)}"
+
+
 def _fill(root: Path, keys: Path, entries: int) -> None:
-    """A real log of held clips."""
+    """A real log of held clips, each of a file and an address of its own."""
     from redact.ledger.entry import record_name
     from redact.store import Store
 
@@ -191,6 +200,20 @@ def _fill(root: Path, keys: Path, entries: int) -> None:
             "pol": {"id": "policy", "sha256": "ab" * 32},
             "eng": {"name": "redact", "ver": "0.1.0"},
             "reason": "corrupt",
+            "in": {"commit": f"sha256:{_hex(number, 'c')}", "file_hmac": _keyed(number, "f")},
+            "src": {
+                "type": "crawled",
+                "domain": f"site{number % 1000}.example.org",
+                "url_hmac": _keyed(number, "u"),
+                "acq_method": "crawl",
+                "manifest": "ef" * 32,
+            },
+            "rights": {
+                "licence_media": "CC-BY-4.0",
+                "licence_ann": "CC-BY-4.0",
+                "permitted": [],
+                "optout": [],
+            },
         }
         for number in range(entries)
     ]

@@ -3,7 +3,7 @@
 Measures the plate detector: coverage, false boxes, time, and what can be read after redaction.
 
     scripts/measure_plates.py [--data ../shared/data] [--openalpr DIR] [--walls] [--write]
-                              [--only pictures|rendered|plain|video|time|reading|write]
+                              [--only pictures|rendered|plain|video|moving|time|reading|write]
 
 DIR is `endtoend` of a checkout of github.com/openalpr/benchmarks (AGPL-3.0: for measuring alone).
 --walls brings Debian's packages of desktop pictures, as further pictures without plates. Each part
@@ -33,14 +33,16 @@ from plates_parts import attack, card
 from plates_parts.crops import make_crop
 from plates_parts.layouts import LAYOUTS
 from plates_parts.lettering import Lettering, fetch
+from plates_parts.measured import measuring_only, mosaics, openalpr, read
 from plates_parts.measuring import Counts, Found, Truth, by, count, look, tracked
+from plates_parts.moving import followed
 from plates_parts.paste import bounds, paste, turned
 from plates_parts.plate import draw_plate
 from plates_parts.sources import Photo, Sources, frames_of, labelled
 from plates_parts.surroundings import ground, park
 
 from redact import weights
-from redact.detectors.plates import PlateDetector
+from redact.detectors.plates import EIGHT_BIT, PlateDetector
 from redact.policy import Faces, Plates
 from redact.types import Frame
 
@@ -58,7 +60,7 @@ PLAIN = (
     "faceseq_mo_justin_mask_NoMask.mp4",
 )
 WALLS = ("gnome-backgrounds", "mate-backgrounds", "ukui-wallpapers", "lomiri-wallpapers-20.04")
-EACH = 6  # rendered plates of a layout
+EACH = 30  # rendered plates of a layout
 
 
 def main() -> None:
@@ -79,58 +81,24 @@ def pictures(options: argparse.Namespace) -> dict[str, Any]:
     groups: dict[str, Iterator[tuple[Photo, Truth]]] = {
         "Romania, dashcam, kept aside": ((a.photo, a.plates) for a in aside if a.name[0] == "r"),
         "Indonesia, phone, kept aside": ((a.photo, a.plates) for a in aside if a.name[0] == "i"),
-        "Romania, other rides": _measuring_only(options.data),
+        "Romania, other rides": measuring_only(options.data),
+        "the same, shrunk to 20 to 40 px": mosaics(_each(measuring_only(options.data))),
     }
     if options.openalpr:
         countries = {"United States": "us", "Europe": "eu", "Brazil": "br"}
         for name, folder in countries.items():
-            groups[f"{name} (openalpr)"] = _openalpr(options.openalpr / folder)
+            groups[f"{name} (openalpr)"] = openalpr(options.openalpr / folder)
         everywhere = [
-            each for folder in countries.values() for each in _openalpr(options.openalpr / folder)
+            each for folder in countries.values() for each in openalpr(options.openalpr / folder)
         ]
-        groups["the same, shrunk to plates of 20 to 40 px"] = _mosaics(everywhere)
+        groups["openalpr, shrunk to 20 to 40 px"] = mosaics(everywhere)
     finds = _detector(Plates().min_score)
     return {name: _figures(look(finds, each)) for name, each in groups.items()}
 
 
-def _mosaics(pictures: list[tuple[Photo, Truth]]) -> Iterator[tuple[Photo, Truth]]:
-    """Twelve shrunken pictures in each of 1280 x 720, cut to 320 x 240 around their plates."""
-    rng, per = np.random.default_rng(7), 12
-    for start in range(0, len(pictures) - per + 1, per):
-        canvas, plates = np.zeros((720, 1280, 3), np.uint8), []
-        for place, (photo, (plate,)) in enumerate(pictures[start : start + per]):
-            wide = np.exp(rng.uniform(*np.log((20, 40))))
-            share = min(wide / (plate[2] - plate[0]), 1)
-            small = cv2.resize(photo, None, fx=share, fy=share, interpolation=cv2.INTER_AREA)
-            middle = (plate[:2] + plate[2:]) / 2 * share
-            low = np.clip(
-                middle - (160, 120), 0, np.maximum(np.array(small.shape[1::-1]) - (320, 240), 0)
-            )
-            x, y = low.astype(int)
-            part = small[y : y + 240, x : x + 320]
-            column, row = place % 4 * 320, place // 4 * 240
-            canvas[row : row + part.shape[0], column : column + part.shape[1]] = part
-            plates.append(plate * share - (x, y, x, y) + (column, row, column, row))
-        yield canvas, np.array(plates)
-
-
-def _measuring_only(data: Path) -> Iterator[tuple[Photo, Truth]]:
-    truth = json.loads((data / "truth.json").read_text())["plates"]
-    for name, one in truth.items():
-        boxes = np.array([[x, y, x + w, y + h] for x, y, w, h in one["boxes"]], float)
-        yield _read(data / "plates" / name), boxes.reshape(-1, 4)
-
-
-def _openalpr(folder: Path) -> Iterator[tuple[Photo, Truth]]:
-    """One labelled plate a picture; other plates in it count as false boxes."""
-    for path in sorted(folder.glob("*.txt")):
-        name, *box = path.read_text().split("\t")[:5]
-        x, y, wide, high = map(float, box)
-        yield _read(folder / name), np.array([[x, y, x + wide, y + high]])
-
-
-def _read(path: Path) -> Photo:
-    return cv2.cvtColor(cv2.imread(str(path), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+def _each(pictures: Iterator[tuple[Photo, Truth]]) -> list[tuple[Photo, Truth]]:
+    """Every plate with its picture; others in it then count as false boxes."""
+    return [(photo, plate[np.newaxis]) for photo, plates in pictures for plate in plates]
 
 
 def _figures(looked: list[Found]) -> dict[str, Any]:
@@ -193,7 +161,7 @@ def _stills(data: Path) -> list[Photo]:
 
 
 def _small(path: Path) -> Photo:
-    photo = _read(path)
+    photo = read(path)
     share = min(1280 / max(photo.shape), 1)
     return cv2.resize(photo, None, fx=share, fy=share, interpolation=cv2.INTER_AREA)
 
@@ -210,6 +178,20 @@ def video(options: argparse.Namespace) -> dict[str, Any]:
     pace = Faces().looks_per_second
     finds = _detector(Plates().min_score)
     return {name: _numbers(tracked(finds, options.data / "video" / name, pace)) for name in PLAIN}
+
+
+def moving(options: argparse.Namespace) -> dict[str, Any]:
+    """Stills of other rides that move, tracked; and as if what is doubtful were not."""
+    pace, finds = Faces().looks_per_second, _detector(Plates().min_score)
+    pictures = list(measuring_only(options.data))[::2]
+    pairs = [
+        followed(finds, *picture, seed=number, looks_per_second=pace)
+        for number, picture in enumerate(pictures)
+    ]
+    names, columns = ("tracked", "if nothing were doubtful"), zip(*pairs, strict=True)
+    return {
+        name: _numbers(sum(column, Counts())) for name, column in zip(names, columns, strict=True)
+    }
 
 
 def times(options: argparse.Namespace) -> dict[str, Any]:
@@ -271,6 +253,7 @@ PARTS = {
     "rendered": rendered,
     "plain": plain,
     "video": video,
+    "moving": moving,
     "time": times,
     "reading": reading,
 }
@@ -279,7 +262,7 @@ PARTS = {
 def _detector(min_score: float, *, long_side: int = 0, threads: int = 1) -> PlateDetector:
     opened = weights.open_model("plates", purpose="commercial")
     return PlateDetector(
-        opened.read(opened.main),
+        opened.read(EIGHT_BIT),
         label=opened.name,
         min_score=min_score,
         long_side=long_side or Plates().long_side,

@@ -21,20 +21,25 @@ import time
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
+import onnx
 import torch
+from onnx import numpy_helper
 from plates_parts import mining
 from plates_parts.card import TRAINING
 from plates_parts.crops import make_crop
+from plates_parts.eight_bit import CALIBRATED_ON, write_eight_bit
 from plates_parts.lettering import PACKAGES, Lettering, fetch
-from plates_parts.network import PlateNetwork, error, wanted
+from plates_parts.network import PlateNetwork, error, unfold, wanted
 from plates_parts.pool import Pool
 from plates_parts.sources import Sources, load
 from torch import Tensor
 from tqdm import tqdm
 
+from redact.detectors.plates import EIGHT_BIT
 from redact.policy import Plates
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -55,7 +60,12 @@ class Stage:
     peak: float
 
 
-STAGES = (Stage(3_000, 3e-3), Stage(4_500, 2e-3), Stage(4_500, 1.5e-3))
+STAGES = (
+    Stage(3_000, 3e-3),
+    Stage(4_500, 2e-3),
+    Stage(4_500, 1.5e-3),
+    Stage(3_000, 1.2e-3),
+)
 
 
 class Trainer:
@@ -70,6 +80,19 @@ class Trainer:
         self.stage, self.step, self.total, self.seconds = 0, 0, 0, 0.0
         if self._file.exists():
             self._resume()
+
+    def begin_with(self, shipped: Path, record: dict[str, Any], pictures: Tensor) -> None:
+        """
+        Go on where the shipped weights and the record of their training ended.
+
+        In the ONNX file normalisation is part of the convolutions: `pictures`, a batch such as
+        comes next, shows what each has to normalise so that the network says the same as before.
+        """
+        values = [numpy_helper.to_array(one) for one in onnx.load(str(shipped)).graph.initializer]
+        unfold(self.network, [torch.from_numpy(value.copy()) for value in values], pictures)
+        self.average = {key: value.clone() for key, value in self.network.state_dict().items()}
+        self.stage, self.total = len(record["stages"]), record["steps"]
+        self.seconds = record["hours"] * 3600
 
     def _groups(self) -> list[dict[str, object]]:
         weights = [one for one in self.network.parameters() if one.ndim > 1]
@@ -168,6 +191,16 @@ def run_stage(
     pool.close()
 
 
+def _go_on(trainer: Trainer, sources: Sources, lettering: Lettering, work: Path) -> None:
+    """Begin with the weights in models/ and what is recorded of them."""
+    crops = [make_crop(index, sources, lettering, seed=SEED) for index in range(96)]
+    pictures = torch.from_numpy(np.stack([crop.picture for crop in crops])).permute(0, 3, 1, 2)
+    shipped = ROOT / "models" / "plates.onnx"
+    trainer.begin_with(shipped, json.loads((ROOT / TRAINING).read_text()), pictures.float())
+    (work / "plates.onnx").write_bytes(shipped.read_bytes())
+    trainer.keep()
+
+
 def _rate(stage: Stage, step: int) -> float:
     fall = 0.5 * (1 + math.cos(math.pi * step / stage.steps))
     return stage.peak * min(1, (step + 1) / 100) * (0.985 * fall + 0.015)
@@ -203,12 +236,14 @@ def record(trainer: Trainer, sources: Sources, work: Path) -> None:
 
 def ship(work: Path, root: Path = ROOT) -> None:
     """Put the weights and the record of their training into the repository, and list them."""
-    content = (work / "plates.onnx").read_bytes()
-    (root / "models" / "plates.onnx").write_bytes(content)
     (root / TRAINING).write_text((work / "training.json").read_text())
     manifest = root / "models" / "manifest.toml"
-    listed = f'"plates.onnx", sha256 = "{sha256(content).hexdigest()}", size = {len(content)}'
-    text = re.sub(r'"plates.onnx", sha256 = "\w*", size = \d+', listed, manifest.read_text())
+    text = manifest.read_text()
+    for name in ("plates.onnx", EIGHT_BIT):
+        content = (work / name).read_bytes()
+        (root / "models" / name).write_bytes(content)
+        listed = f'"{name}", sha256 = "{sha256(content).hexdigest()}", size = {len(content)}'
+        text = re.sub(rf'"{re.escape(name)}", sha256 = "\w*", size = \d+', listed, text)
     threshold = round(Plates().min_score * 1_000_000)
     text = re.sub(
         r'(slot = "plates".*?threshold_ppm = )\d+', rf"\g<1>{threshold}", text, flags=re.S
@@ -228,6 +263,7 @@ def main() -> None:
     parser.add_argument(
         "--threads", type=int, default=1, help="of torch; more are slower on busy cores"
     )
+    parser.add_argument("--on", action="store_true", help="begin after the shipped weights")
     parser.add_argument("--ship", action="store_true", help="put the weights into models/, too")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -236,6 +272,8 @@ def main() -> None:
     fetch(PACKAGES, options.work / "fonts")
     lettering, sources = Lettering(options.work / "fonts"), load(options.shared, options.work)
     trainer = Trainer(options.work, options.device)
+    if options.on and not trainer.total:
+        _go_on(trainer, sources, lettering, options.work)
     while trainer.stage < min(options.stages, len(STAGES)):
         if trainer.stage:
             mined = mining.mine(options.work / "plates.onnx", sources)
@@ -246,6 +284,9 @@ def main() -> None:
         trainer.export(options.work / "plates.onnx")
         record(trainer, sources, options.work)
     if options.ship:
+        crops = (make_crop(i, sources, lettering, seed=SEED) for i in range(CALIBRATED_ON))
+        model = options.work / "plates.onnx"
+        write_eight_bit(model, options.work / EIGHT_BIT, (crop.picture for crop in crops))
         ship(options.work)
 
 

@@ -79,6 +79,21 @@ def listing(store: Store, number: int) -> Listing:
     )
 
 
+def publish_with(
+    store: Store, source: Path, boxes: tuple[Box, ...], width: int, height: int, frames: int = 0
+) -> None:
+    """Publish a clip of which these boxes, from its first frame on, say where something was."""
+    facts = replace(FACTS, source=replace(FACTS.source, w=width, h=height))
+    output = store.workspace(clip(1), "video/mp4")
+    output.write_bytes(source.read_bytes())
+    value = json.loads(sidecar(1))
+    plan = value["plan"] | {"width": width, "height": height, "cuts": []}
+    plan["looked"] |= {"frames": frames or len(boxes)}
+    plan["regions"] = plan["regions"][:1]
+    plan["regions"][0] |= {"first": 0, "boxes": [(b.x0, b.y0, b.x1, b.y1) for b in boxes]}
+    store.publish(output, clip(1), facts, json.dumps({"plan": plan}).encode())
+
+
 def sidecar(number: int) -> bytes:
     """The restricted detail: a plan with a face that wanders and a name."""
     boxes = tuple(Box(40 + at, 30, 100 + at, 110) for at in range(30))

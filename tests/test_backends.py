@@ -78,7 +78,7 @@ def test_what_was_appended_is_there(folder, log):
 
     with closing(Log(folder)) as reader:
         assert [entry.seq for entry in reader.entries()] == [0, 1, 2, 3]
-        assert [entry.kind for entry in reader.by_idem(stated(2)["idem"])] == ["held"]
+        assert [entry.kind for entry in reader.by_rec(stated(2)["rec"])] == ["held"]
         assert [entry.seq for entry in reader.by_output(f"{3:064x}")] == [2]
         assert [entry.seq for entry in reader.by_rec(stated(1)["rec"])] == [0, 3]
         assert [entry.seq for entry in reader.about(0)] == [3]
@@ -142,8 +142,10 @@ def test_threads_share_commits_and_one_that_fails_fails_alone(log, monkeypatch):
     [
         ("DELETE FROM entries WHERE seq = 1", "entry 1"),
         ("DELETE FROM entries WHERE seq = 3", "rolled back or added to"),
-        ("DELETE FROM refers", "entry 3"),
-        ("UPDATE entries SET rec = 'x' WHERE seq = 1", "entry 1"),
+        ("DELETE FROM tail", "entry 0"),
+        ("DELETE FROM once", "entry 0"),
+        ("UPDATE tail SET word = word + 1 WHERE (word & 65535) = 3", "entry 3"),
+        ("UPDATE once SET seq = 1 WHERE seq = 2", "entry 2"),
         ("UPDATE entries SET kind = 'held' WHERE seq = 2", "entry 2"),
         ("UPDATE entries SET bytes = (SELECT bytes FROM entries WHERE seq = 0) WHERE seq = 2",
          "entry 2"),

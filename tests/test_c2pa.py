@@ -2,11 +2,13 @@
 
 import io
 import json
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import av
 import pytest
 from click.testing import CliRunner
 from cryptography import x509
@@ -15,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from redact import worker
 from redact.cli import clips, main, provenance
 from redact.redactor import Result, Status
 from redact.store import Store
@@ -22,7 +25,7 @@ from tests.facts import FACTS, clip
 from tests.media_maker import Picture, Voice, make_clip
 
 c2pa = pytest.importorskip("c2pa", reason="needs the extra provenance")
-from redact.provenance import sidecar  # noqa: E402  # needs c2pa
+from redact.provenance import manifests  # noqa: E402  # needs c2pa
 
 NAME = "Quillathorpe"
 
@@ -128,8 +131,8 @@ def test_the_reader_finds_it_valid_with_the_reason_and_nothing_else(tmp_path, ru
 
 def test_a_changed_byte_of_file_or_manifest_is_found(tmp_path, pair):
     path = make_clip(tmp_path / "a.mp4", Picture(frames=20), [Voice()])
-    with sidecar.signer(*pair) as by:
-        made = sidecar.manifest(path, by)
+    with manifests.signer(*pair) as by:
+        made = manifests.manifest(path, by)
     whole = path.read_bytes()
     first = int.from_bytes(whole[:4], "big")  # of ftyp, which the format leaves out of the hash
     for place in (first + 20, len(whole) // 2, len(whole) - 5):
@@ -174,3 +177,87 @@ def test_without_the_library_it_is_said_before_any_work(tmp_path, run, pair, mon
         "pip install 'redact[provenance]'",
     )
     assert not list((tmp_path / "store" / "clips").iterdir())
+
+
+# In the file
+
+
+def pictures(path: Path) -> list[bytes]:
+    """Every decoded frame and block of sound, with its time."""
+    with av.open(str(path)) as container:
+        frames = [frame for packet in container.demux() for frame in packet.decode()]
+        return [b"%d " % frame.pts + frame.to_ndarray().tobytes() for frame in frames]
+
+
+@pytest.fixture
+def blind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The whole command on an MP4 and an MKV, by a worker without models."""
+    (tmp_path / "in").mkdir()
+    make_clip(tmp_path / "in" / f"{NAME}.mp4", Picture(frames=20), [Voice()])
+    make_clip(tmp_path / "in" / "other.mkv", Picture(frames=5))
+    monkeypatch.setenv("REDACT_KEYS", str(tmp_path / "keys"))
+    script = str(Path(__file__).with_name("blind_worker.py"))
+    monkeypatch.setattr(worker, "COMMAND", (sys.executable, script, "none"))
+    words = ["run", str(tmp_path / "in"), "--json"]
+    return lambda store, *more: CliRunner().invoke(
+        main, [*words, "--store", str(tmp_path / store), *map(str, more)]
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("pair", ["P-256"], indirect=True)
+def test_a_manifest_in_the_file_is_valid_recorded_and_changes_no_frame(tmp_path, blind, pair):
+    """The same run without it says what the frames were."""
+    assert blind("plain").exit_code == 0
+    done = blind("signed", "--c2pa", *pair, "--c2pa-embed")
+    assert done.exit_code == 0, done.output
+    assert not (tmp_path / "signed" / "provenance").exists()
+    (plain,) = (tmp_path / "plain" / "clips").glob("*.mp4")
+    (output,) = (tmp_path / "signed" / "clips").glob("*.mp4")
+    assert len(pictures(output)) > 20
+    assert pictures(output) == pictures(plain)
+    with output.open("rb") as file, c2pa.Reader("video/mp4", file) as reader:
+        said = json.loads(reader.json())
+    assert said["validation_state"] == "Valid"
+    manifest = said["manifests"][said["active_manifest"]]
+    actions = next(one for one in manifest["assertions"] if "actions" in one["label"])
+    edited = actions["data"]["actions"][-1]
+    assert edited == {"action": "c2pa.edited", "reason": "c2pa.PII.present"}
+    for word in (NAME.encode(), str(tmp_path).encode(), b"thumbnail", output.stem.encode()):
+        assert word not in output.read_bytes()
+    with Store(tmp_path / "signed", tmp_path / "keys") as store:
+        assert store.verify().published == 2
+        kinds = {one.file_name[-3:]: one.value["c2pa"] for one in store.log.entries()}
+    assert kinds == {"mp4": "embedded", "mkv": "none"}
+    changed = bytearray(output.read_bytes())
+    changed[changed.index(b"mdat") + 60] ^= 1
+    with c2pa.Reader("video/mp4", io.BytesIO(bytes(changed))) as reader:
+        assert json.loads(reader.json())["validation_state"] == "Invalid"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("pair", ["P-256"], indirect=True)
+def test_a_manifest_that_would_change_a_frame_is_not_put_in(tmp_path, blind, pair, monkeypatch):
+    seen = iter([b"before", b"after"])
+    monkeypatch.setattr(manifests, "coded", lambda path: next(seen))
+    done = blind("signed", "--c2pa", *pair, "--c2pa-embed")
+    assert done.exit_code == 5
+    with Store(tmp_path / "signed", tmp_path / "keys") as store:
+        summary = store.verify()
+    assert (summary.published, summary.held) == (1, 1)
+    assert [path.suffix for path in (tmp_path / "signed" / "clips").iterdir()] == [".mkv"]
+
+
+def test_what_is_compared_is_every_packet_and_its_time(tmp_path):
+    first, same = (make_clip(tmp_path / name, Picture(frames=9)) for name in ("a.mp4", "b.mp4"))
+    other = make_clip(tmp_path / "c.mp4", Picture(frames=8))
+    assert manifests.coded(first) == manifests.coded(same)
+    assert manifests.coded(first) != manifests.coded(other)
+    whole = bytearray(first.read_bytes())
+    whole[whole.index(b"mdat") + 40] ^= 1
+    (tmp_path / "d.mp4").write_bytes(whole)
+    assert manifests.coded(first) != manifests.coded(tmp_path / "d.mp4")
+
+
+def test_embedding_needs_a_certificate(blind):
+    assert blind("signed", "--c2pa-embed").exit_code == 2

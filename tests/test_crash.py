@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import random
+import shutil
 import signal
 import time
 
@@ -57,15 +58,15 @@ def test_killed_at_each_call_each_clip_is_published_once(tmp_path, happened):
     pytest.fail("the run never came to its end")
 
 
-def test_killed_at_random_each_clip_is_published_once(tmp_path):
-    """Killed anywhere, inside the database's own writes too; half of them again while repairing."""
+def kill_at_random(folder, kills):
+    """Kill runs anywhere until so many were killed; half of them again while they repair."""
     begun = time.monotonic()
-    run(tmp_path / "calm", tmp_path / "calm-keys")
+    run(folder / "calm", folder / "calm-keys")
     seconds = time.monotonic() - begun
     draw, killed, number = random.Random(), 0, 0
-    while killed < KILLS:
+    while killed < kills:
         number += 1
-        root, keys = tmp_path / f"store{number}", tmp_path / f"keys{number}"
+        root, keys = folder / f"store{number}", folder / f"keys{number}"
         for _ in range(draw.choice([1, 2])):
             child = CHILD.Process(target=run, args=(root, keys))
             child.start()
@@ -77,15 +78,21 @@ def test_killed_at_random_each_clip_is_published_once(tmp_path):
             check_nothing_is_unlogged(root)
         run(root, keys)
         check_all_is_done_once(root, keys)
+        shutil.rmtree(root)
 
 
-def test_four_runs_on_one_store_killed_at_random(tmp_path):
-    """Four at once, each killed once anywhere; then four that are left alone."""
+def test_killed_at_random_each_clip_is_published_once(tmp_path):
+    """Killed anywhere, inside the database's own writes too; half of them again while repairing."""
+    kill_at_random(tmp_path, KILLS)
+
+
+def four_at_once(folder, times):
+    """Four runs on one store, each killed once anywhere; then four that are left alone."""
     begun = time.monotonic()
-    run(tmp_path / "calm", tmp_path / "calm-keys")
+    run(folder / "calm", folder / "calm-keys")
     seconds, draw = time.monotonic() - begun, random.Random()
-    for number in range(20 if ALL else 3):
-        root, keys = tmp_path / f"store{number}", tmp_path / f"keys{number}"
+    for number in range(times):
+        root, keys = folder / f"store{number}", folder / f"keys{number}"
         for killed in (True, False):
             children = [CHILD.Process(target=run, args=(root, keys)) for _ in range(4)]
             for child in children:
@@ -100,3 +107,8 @@ def test_four_runs_on_one_store_killed_at_random(tmp_path):
             )
             check_nothing_is_unlogged(root)
         check_all_is_done_once(root, keys)
+        shutil.rmtree(root)
+
+
+def test_four_runs_on_one_store_killed_at_random(tmp_path):
+    four_at_once(tmp_path, 20 if ALL else 3)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections import Counter
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,19 @@ from redact.ledger import kinds
 from redact.ledger.facts import Listing
 from redact.store import Store
 from redact.withdraw import withdraw
-from tests.test_gate import PURPOSE, URL, content, entry_of, keys, listed, publish, root, store
+from tests.test_gate import (
+    FACTS,
+    PURPOSE,
+    URL,
+    clip,
+    content,
+    entry_of,
+    keys,
+    listed,
+    publish,
+    root,
+    store,
+)
 
 __all__ = ["keys", "root", "store"]  # fixtures
 
@@ -101,8 +114,11 @@ def test_who_was_given_what_stands_in_the_ledger_before_it_is_read(root, store, 
 
     AdmittedClips(root, purpose=PURPOSE, rank=1, ranks=2, to=TO)  # the same again adds nothing
     assert len(store.log.by_kind("admission")) == 1
+    AdmittedClips(root, purpose="research-training", rank=1, ranks=2, to=TO)  # another purpose does
+    purposes = [one.value["purpose"] for one in store.log.by_kind("admission")]
+    assert purposes == [PURPOSE, "research-training"]
     done = withdraw(store, record=clips[1].stem, reason="leak")
-    (given,) = done.handed_out
+    given, _ = done.handed_out
     assert (given.to, given.seq, given.records) == (TO, entry.seq, (clips[1].stem,))
     assert withdraw(store, record=clips[0].stem, reason="leak").handed_out == ()
 
@@ -155,6 +171,40 @@ def test_a_late_listing_opens_the_gate_and_its_address_can_close_it(root, store,
         assert records(one) == stems(clips)
 
 
+@pytest.mark.parametrize("closed", ["first", "second", "of its sibling"])
+def test_every_address_that_a_file_was_ever_said_to_come_from_can_close_it(
+    root, store, clips, closed
+):
+    """As at the gate: a later manifest that names another address changes nothing of that."""
+    late = publish(store, 20, Listing())
+    entry = entry_of(store, late)
+    said = {name: listed(store, url=URL + name) for name in ("first", "second")}
+    store.append(
+        [
+            kinds.source(known.src["url_hmac"], "listed", known, file_hmac=entry.file_hmac)
+            for known in said.values()
+        ]
+    )
+    said["of its sibling"] = listed(store, url=URL + "sibling")
+    other = replace(clip(20), policy="cd" * 32)  # the same file, under another policy
+    output = store.workspace(other, "video/mp4")
+    output.write_bytes(content(21))
+    store.publish(output, other, replace(FACTS, listing=said["of its sibling"]), b"{}")
+    before = AdmittedClips(root, purpose=PURPOSE)
+    assert late.stem in records(before)
+    store.append([kinds.source(said[closed].src["url_hmac"], "suppressed", reason="order")])
+    for one in (before, AdmittedClips(root, purpose=PURPOSE)):
+        assert records(one) == stems(clips)
+    # An address that is named only after it was closed closes too.
+    known = listed(store, url=URL + "9")
+    store.append([kinds.source(known.src["url_hmac"], "suppressed", reason="order")])
+    again = AdmittedClips(root, purpose=PURPOSE)
+    fourth = entry_of(store, clips[4])
+    store.append([kinds.source(known.src["url_hmac"], "listed", known, file_hmac=fourth.file_hmac)])
+    for one in (again, AdmittedClips(root, purpose=PURPOSE)):
+        assert clips[4].stem not in records(one)
+
+
 def test_a_detail_that_is_gone_stops_the_reader_and_one_that_was_shredded_does_not(
     root, store, clips
 ):
@@ -205,8 +255,8 @@ def test_a_ledger_that_was_tampered_with_gives_nothing(root, store, clips):
     withdrawn = [entry.seq for entry in store.log.by_kind("withdrawn")]
     store.close()
     with closing(sqlite3.connect(root / "ledger" / "log.sqlite")) as db:
-        db.execute("DELETE FROM refers WHERE seq = ?", (withdrawn[0],))
-        db.execute("UPDATE entries SET kind = 'held', rec = NULL WHERE seq = ?", (withdrawn[0],))
+        db.execute("DELETE FROM tail WHERE (word & 65535) = ?", (withdrawn[0],))
+        db.execute("UPDATE entries SET kind = 'held' WHERE seq = ?", (withdrawn[0],))
         db.commit()
         assert len(list(AdmittedClips(root, purpose=PURPOSE, to=TO))) == 10
         db.execute("DELETE FROM entries WHERE seq = ?", (withdrawn[0],))

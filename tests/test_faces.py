@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
+from redact.detectors import runtime
 from redact.detectors.faces import FaceDetector, decode, merge, turn_back
 from redact.detectors.runtime import Network, free_shape, letterbox, shrunk
 from redact.errors import DetectorError
@@ -99,6 +100,41 @@ def test_a_face_that_the_pictures_edge_cuts_off_may_score_less():
     )
 
 
+class TestDoubtful:
+    """Squares of 90, 70 and 50 % light, where 80 % is asked for and a quarter less is doubtful."""
+
+    def picture(self) -> Frame:
+        luma = np.zeros((96, 128), np.uint8)
+        for x, level in [(24, 230), (64, 179), (100, 128)]:
+            luma[48:52, x : x + 4] = level
+        return frame_of(luma, full_range=True)
+
+    def found(self, finder: FaceDetector):
+        (found,) = finder.detect([self.picture()])
+        return [(round(one.score, 1), one.doubtful) for one in found]
+
+    def test_a_little_below_the_threshold_a_face_is_doubtful(self):
+        finder = detector(bright_spots(log_height=1, log_width=1), min_score=0.8, faint=0.25)
+
+        assert self.found(finder) == [(0.9, False), (0.7, True)]
+
+    def test_nothing_is_unless_asked_for(self):
+        finder = detector(bright_spots(log_height=1, log_width=1), min_score=0.8)
+
+        assert self.found(finder) == [(0.9, False)]
+
+    def test_the_second_look_has_no_doubts(self):
+        finder = detector(bright_spots(log_height=1, log_width=1), min_score=0.8, faint=0.25)
+
+        assert self.found(finder.at_size(128)) == [(0.9, False)]
+
+    def test_what_lies_in_a_sure_face_is_a_part_of_it(self):
+        """Boxes of 40 pixels, that overlap where the squares are 40 apart less a half."""
+        wide = bright_spots(log_height=np.log(30), log_width=np.log(30))
+
+        assert self.found(detector(wide, min_score=0.8, faint=0.25)) == [(0.9, False)]
+
+
 class TestNetwork:
     def test_freed_network_takes_any_size(self):
         model = bright_spots()
@@ -126,6 +162,19 @@ class TestNetwork:
     def test_absent_device_is_an_error(self):
         with pytest.raises(DetectorError, match="no device 'tpu'"):
             detector(bright_spots(), device="tpu")
+
+    def test_tensorrt_is_refused_where_onnxruntime_has_none(self):
+        with pytest.raises(DetectorError, match="built without TensorRT") as raised:
+            Network(b"", name="x", device="tensorrt")
+        assert "--device cuda" in str(raised.value)
+
+    def test_tensorrt_keeps_its_engines_and_leaves_the_rest_to_cuda(self, monkeypatch):
+        names = ["TensorrtExecutionProvider", "CUDAExecutionProvider"]
+        monkeypatch.setattr(runtime.onnxruntime, "get_available_providers", lambda: names)
+        (first, engines), (second, _) = runtime._providers("tensorrt")
+        assert [first, second] == names
+        assert engines["trt_engine_cache_enable"] == "1"
+        assert engines["trt_engine_cache_path"].endswith("tensorrt")
 
     def test_no_quiet_fall_back_to_the_cpu(self):
         import onnxruntime

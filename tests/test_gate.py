@@ -20,6 +20,7 @@ from redact.gate import Gate
 from redact.ledger import kinds
 from redact.ledger.facts import Listing
 from redact.ledger.log import Log
+from redact.ledger.reader import Reader
 from redact.sources import Purpose
 from redact.sources.cells import as_source
 from redact.sources.stated import judged, listing, unlisted
@@ -234,13 +235,14 @@ def tampered(root: Path, *statements: str) -> None:
 
 TAMPERED = {
     "an entry's bytes": "UPDATE entries SET bytes = zeroblob(99)",
-    "its output": f"UPDATE entries SET output = '{sha256(b'x').hexdigest()}'",
+    "the index's note": "UPDATE meta SET value = replace(value, '2', '3') WHERE name = 'index'",
+    "a block that was never signed": "INSERT INTO small VALUES (0, x'00', x'00')",
     "a node of the tree": "UPDATE nodes SET hash = zeroblob(32) WHERE place = 1 AND level = 0",
     "the checkpoint": "UPDATE meta SET value = replace(value, '2', '3') WHERE name = 'checkpoint'",
     "no checkpoint": "DELETE FROM meta WHERE name = 'checkpoint'",
     "another entry in its place": "UPDATE entries SET bytes = (SELECT bytes FROM entries "
     "WHERE seq = 1) WHERE seq = 0",
-    "no table": "DROP TABLE refers",
+    "no table": "DROP TABLE small",
 }
 
 
@@ -253,6 +255,22 @@ def test_a_ledger_that_was_tampered_with_admits_nothing(store, root, tmp_path, w
     tampered(root, TAMPERED[what])
     for file in (path, tmp_path / "x.mp4"):
         assert refusals(root, file), file
+
+
+def test_a_withdrawal_can_not_be_hidden_in_the_database(store, root):
+    """By whoever lacks the keys: from the look-ups that a run makes, but not from the gate."""
+    path = publish(store)
+    assert refusals(root, path) == set()
+    (taken_back,) = store.append([kinds.withdrawn(entry_of(store, path), "leak")])
+    store.close()
+    hide = "DELETE FROM tail WHERE (word & 65535) = ?"
+    with closing(sqlite3.connect(root / "ledger" / "log.sqlite")) as db:
+        db.execute(hide, (taken_back.seq,))
+        db.execute("UPDATE entries SET kind = 'held' WHERE seq = ?", (taken_back.seq,))
+        db.commit()
+    with closing(Log(root / "ledger")) as log:
+        assert log.about(taken_back.value["of"]) == []  # so it was hidden well
+    assert refusals(root, path) == {Refusal.WITHDRAWN}
 
 
 @pytest.mark.parametrize("name", ["log.sqlite", "checkpoint", "vkey"])
@@ -288,7 +306,10 @@ def test_a_log_that_another_key_signed_is_a_no(store, root, tmp_path, monkeypatc
 
 STEPS = [
     *((gate, name) for name in ("digest", "refusals", "sealed_files", "suppressed")),
-    *((Log, name) for name in ("by_output", "by_rec", "by_file", "by_url", "about", "checkpoint")),
+    *(
+        (Reader, name)
+        for name in ("by_output", "by_rec", "by_file", "by_url", "about", "checkpoint")
+    ),
     *((gate.merkle, name) for name in ("inclusion_proof", "verify_inclusion", "leaf_hash")),
 ]
 
@@ -383,7 +404,19 @@ def test_a_leak_is_about_the_clip_and_an_erasure_about_its_source(store, root):
     assert refusals(root, second) == set()
     done = withdraw(store, record=second.stem, reason="erasure")
     assert set(done.records) == {first.stem, second.stem}
-    assert done.new == 1
+    assert done.new == 2  # the first too, now for good
+
+
+@pytest.mark.parametrize("before", ["leak", "quality", "mistake"])
+def test_an_erasure_closes_a_source_whose_clip_was_taken_back_before(store, root, before):
+    """Else another policy or version would publish it again."""
+    path = publish(store, known=Listing())  # of no known address
+    withdraw(store, record=path.stem, reason=before)
+    done = withdraw(store, record=path.stem, reason="erasure")
+    assert (done.records, done.new, done.suppressed) == ((path.stem,), 1, True)
+    with pytest.raises(AdmissionError):
+        store.find(replace(clip(1), policy="cd" * 32))
+    assert withdraw(store, record=path.stem, reason="order").new == 0
 
 
 def test_an_erasure_suppresses_the_address_that_was_listed_later_too(store, root):

@@ -1,3 +1,5 @@
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from itertools import pairwise
 
@@ -5,7 +7,7 @@ import numpy as np
 import pytest
 
 from redact.errors import DetectorError, InputError
-from redact.look import BATCH, Looker, Schedule, ahead, look_at_picture
+from redact.look import BATCH, WAITING, Looker, Schedule, ahead, look_at_picture
 from redact.media.probe import probe
 from redact.policy import Limits
 from redact.types import Box, Detection, Frame, Kind
@@ -25,23 +27,28 @@ class Watcher:
 
     name = "watcher@0"
 
-    def __init__(self, where=(), fails_at=None):
+    def __init__(self, where=(), fails_at=None, doubtful=False):
         self.where, self.fails_at, self.shown = where, fails_at, []
+        self.doubtful = doubtful
 
     def detect(self, frames):
         for one in frames:
             self.shown.append(one.index)
             if one.index == self.fails_at:
                 raise DetectorError("lost the GPU")
-        face = Detection(Kind.FACE, Box(10, 10, 30, 30), 0.9, self.name)
+        face = Detection(Kind.FACE, Box(10, 10, 30, 30), 0.9, self.name, self.doubtful)
         return [[face] if one.index in self.where else [] for one in frames]
 
 
-def look(watcher, frames, *, looks_per_second=10.0, phase=0.0, fps=30, **options):
-    looker = Looker(watcher, Schedule(looks_per_second=looks_per_second, phase=phase), **options)
+def nothing_known(*_):
+    return False
+
+
+def look(watcher, frames, *, ignore=nothing_known, pace=10.0, phase=0.0, fps=30, **options):
+    looker = Looker(watcher, Schedule(looks_per_second=pace, phase=phase), **options)
     for one in frames:
         looker.take(one)
-    return looker.seen(rate=fps)
+    return looker.seen(rate=fps, ignore=ignore)
 
 
 def test_looks_keep_the_pace_and_reach_the_last_frame():
@@ -65,15 +72,15 @@ def test_a_late_start_does_not_change_the_pace():
 
 def test_a_second_look_sees_other_frames():
     first, second = Watcher(), Watcher()
-    look(first, [frame(i) for i in range(60)], looks_per_second=5)
-    look(second, [frame(i) for i in range(60)], looks_per_second=5, phase=0.5)
+    look(first, [frame(i) for i in range(60)], pace=5)
+    look(second, [frame(i) for i in range(60)], pace=5, phase=0.5)
     assert set(first.shown) & set(second.shown) <= {0, 59}
 
 
 def test_both_sides_of_a_scene_cut_are_looked_at():
     watcher = Watcher()
     frames = [frame(i) for i in range(10)] + [frame(i, level=7) for i in range(10, 20)]
-    look(watcher, frames, looks_per_second=1)
+    look(watcher, frames, pace=1)
     assert {9, 10} <= set(watcher.shown)
 
 
@@ -141,12 +148,12 @@ def test_the_last_frame_is_looked_at_thoroughly_where_a_quick_look_were_next():
 
 
 class TestSecondLookAtACopy:
-    def looked(self, tmp_path, *, where=(), again=()):
+    def looked(self, tmp_path, *, where=(), again=(), doubtful=False):
         path = make_clip(tmp_path / "clip.mp4", Picture(frames=40, rate=30))
         second = Looker(Watcher(where=again), Schedule(looks_per_second=10, phase=0.5))
         return look_at_picture(
             probe(path, Limits()),
-            Watcher(where=where),
+            Watcher(where=where, doubtful=doubtful),
             Schedule(looks_per_second=10),
             lambda _: None,
             again=second,
@@ -166,6 +173,65 @@ class TestSecondLookAtACopy:
 
     def test_there_is_none_where_anything_was_found(self, tmp_path):
         assert self.looked(tmp_path, where=range(39, 40)).again is None
+
+    def test_what_is_doubtful_and_not_believed_is_nothing(self, tmp_path):
+        seen = self.looked(tmp_path, where={0}, doubtful=True)
+        assert seen.tracks == ()
+        assert seen.again is not None
+        assert seen.again.frames == 40
+
+    def test_what_is_doubtful_and_believed_is_something(self, tmp_path):
+        seen = self.looked(tmp_path, where=range(40), doubtful=True)
+        assert seen.tracks
+        assert seen.again is None
+
+
+@pytest.fixture
+def pool():
+    with ThreadPoolExecutor(3) as threads:
+        yield threads
+
+
+def test_threads_find_what_one_finds(pool):
+    """Each its own frame, and the last ones too."""
+    frames = [frame(i) for i in range(34)]
+    for where in [range(6, 13), {33}, {0}, range(34)]:
+        quick = Watcher(where=where)
+        alone = look(Watcher(where=where), frames, quick=quick)
+        assert look(Watcher(where=where), frames, quick=quick, pool=pool) == alone
+
+
+@pytest.mark.parametrize("at", [0, 3, 12, 31])
+def test_a_thread_that_could_not_look_is_an_error(pool, at):
+    frames = [frame(i) for i in range(32)]
+    with pytest.raises(DetectorError):
+        look(Watcher(fails_at=at), frames, quick=Watcher(fails_at=at), pool=pool)
+
+
+def test_few_frames_wait_for_the_threads(pool):
+    """However slow they are: each frame that waits is held in memory."""
+    hold = threading.Event()
+
+    class Slow(Watcher):
+        def detect(self, frames):
+            hold.wait()
+            return super().detect(frames)
+
+    looker = Looker(Slow(), Schedule(looks_per_second=30), pool=pool)
+    taken = []
+
+    def take_all():
+        for one in (frame(i) for i in range(30)):
+            looker.take(one)
+            taken.append(one.index)
+
+    thread = threading.Thread(target=take_all)
+    thread.start()
+    thread.join(timeout=0.5)
+    assert len(taken) == WAITING
+    hold.set()
+    thread.join()
+    assert looker.seen(rate=30).frames_scanned == 30
 
 
 def test_both_sides_of_a_scene_cut_are_looked_at_thoroughly():
@@ -218,8 +284,6 @@ def test_decoding_ahead_keeps_the_order_and_passes_errors_on():
 
 
 def test_a_reader_that_stops_early_leaves_no_thread():
-    import threading
-
     before = threading.active_count()
     for one in ahead(frame(i) for i in range(1000)):
         if one.index == 3:

@@ -3,6 +3,7 @@
 import json
 import sys
 from fractions import Fraction
+from hashlib import sha256
 from pathlib import Path
 
 import cv2
@@ -12,8 +13,18 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from redact import weights
+from redact.detectors import opened as opened_detectors
 from redact.detectors.opened import Detectors
-from redact.detectors.plates import ALONE, STRIDE, PlateDetector, decode, merged, possible
+from redact.detectors.plates import (
+    ALONE,
+    EIGHT_BIT,
+    STRIDE,
+    PlateDetector,
+    decode,
+    merged,
+    possible,
+)
+from redact.detectors.runtime import Network
 from redact.errors import DetectorError
 from redact.policy import Plates, Policy
 from redact.record import scope_of
@@ -175,7 +186,7 @@ class TestDetect:
 def ours(**how) -> PlateDetector:
     opened = weights.open_model("plates", purpose="commercial")
     settings = {"min_score": Plates().min_score, "long_side": Plates().long_side, **how}
-    return PlateDetector(opened.read(opened.main), label=opened.name, threads=1, **settings)
+    return PlateDetector(opened.read(EIGHT_BIT), label=opened.name, threads=1, **settings)
 
 
 class TestOurs:
@@ -190,6 +201,36 @@ class TestOurs:
     def test_pictures_of_any_shape(self, shape):
         noise = np.random.default_rng(1).integers(0, 256, shape, np.uint8)
         assert len(ours().detect([grey(noise), grey(noise)])) == 2
+
+    def test_eight_bits_say_what_the_whole_network_says(self):
+        opened = weights.open_model("plates", purpose="commercial")
+        whole, eight = (
+            Network(opened.read(name), name=name, threads=1) for name in (opened.main, EIGHT_BIT)
+        )
+        hottest = []
+        for index in range(6):
+            crop = make_crop(index, Sources(), Lettering(None), seed=99).picture
+            shown = crop.transpose(2, 0, 1)[np.newaxis].astype(np.float32)
+            (heat, _), (other, _) = whole(shown), eight(shown)
+            assert abs(heat - other).max() < 0.1
+            hottest.append(heat.max())
+        assert max(hottest) > 0.5
+
+    def test_a_cpu_runs_eight_bits_and_a_gpu_the_whole_network(self, monkeypatch):
+        model, read = weights.open_model("plates", purpose="commercial"), []
+        monkeypatch.setattr(weights.Opened, "read", lambda _self, name: read.append(name) or b"")
+        monkeypatch.setattr(opened_detectors, "PlateDetector", lambda *_, **__: None)
+        for device in ("cpu", "cuda"):
+            opened_detectors._plates(model, Policy(), device, 1)
+        assert read == [EIGHT_BIT, model.main]
+
+    @pytest.mark.parametrize("device", ["cpu", "cuda"])
+    def test_what_is_recorded_is_the_file_that_is_run(self, device):
+        model = weights.open_model("plates", purpose="commercial")
+        record = opened_detectors._plates_record(model, Policy(), device)
+        content = model.read(EIGHT_BIT if device == "cpu" else model.main)
+        assert record.sha256 == sha256(content).hexdigest()
+        assert (record.slot, record.threshold_ppm) == ("plates", 450_000)
 
     @pytest.mark.slow
     def test_frames_of_8k(self):

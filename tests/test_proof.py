@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from redact.cli import main
 from redact.errors import LedgerCorruptError, Reason, StoreError
-from redact.ledger import checkpoint, keys, merkle, proof
+from redact.ledger import checkpoint, consistency, keys, merkle, proof
 from redact.ledger.log import Log
 from redact.ledger.proof import Proof
 from redact.store import Store
@@ -125,15 +125,125 @@ def test_a_proof_of_another_entry_index_or_log_is_refused(store, tmp_path):
             proof.verify(good.to_bytes(), other.log.vkey)
 
 
+# --- that the log only grew -------------------------------------------------------------------
+
+
+@pytest.fixture
+def grown(store):
+    """An older checkpoint, the proof that the log of now continues it, and the log's key."""
+    since = store.log.note()
+    for number in range(6, 10):
+        publish(store, number)
+    return since, consistency.prove(store.log, since), store.log.vkey
+
+
+def test_a_log_that_grew_is_shown_to_continue_each_older_one(store):
+    notes = [store.log.note()]
+    for number in range(6, 12):
+        publish(store, number)
+        notes.append(store.log.note())
+    for size, since in enumerate(notes, 5):
+        data = consistency.prove(store.log, since)
+        old, head = consistency.verify(data, since, store.log.vkey)
+        assert (old.size, head) == (size, store.log.checkpoint())
+
+
+def test_a_proof_of_growth_has_the_form_that_witnesses_take(grown):
+    """c2sp.org/tlog-witness, add-checkpoint: old size, hashes, an empty line, the checkpoint."""
+    _, data, vkey = grown
+    head, _, note = data.partition(b"\n\n")
+    old, *hashes = head.decode().split("\n")
+    assert old == "old 5"
+    assert [len(line) for line in hashes] == [44] * len(hashes)
+    assert checkpoint.verify(note, vkey).size == 9
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", ["proof", "checkpoint"])
+def test_a_proof_of_growth_with_any_bit_changed_is_refused(grown, part):
+    since, data, vkey = grown
+    good = data if part == "proof" else since
+    for place, bit in itertools.product(range(len(good)), range(8)):
+        wrong = bytearray(good)
+        wrong[place] ^= 1 << bit
+        given = (bytes(wrong), since) if part == "proof" else (data, bytes(wrong))
+        with pytest.raises(LedgerCorruptError):
+            consistency.verify(*given, vkey)
+    for end in range(0, len(good), 5):
+        given = (data[:end], since) if part == "proof" else (data, since[:end])
+        with pytest.raises(LedgerCorruptError):
+            consistency.verify(*given, vkey)
+
+
+def test_what_does_not_continue_is_not_proven(store, folder, tmp_path, grown):
+    since, data, vkey = grown
+    store.close()
+    shutil.copytree(folder, tmp_path / "fork")
+    for place, number in ((folder, 20), (tmp_path / "fork", 21)):
+        with Store(place) as one:
+            publish(one, number)
+    with Store(folder) as one, Store(tmp_path / "fork") as fork:
+        mine, theirs = one.log.note(), fork.log.note()
+        for log, seen in ((one.log, theirs), (fork.log, mine)):
+            with pytest.raises(LedgerCorruptError, match="not shown to continue"):
+                consistency.prove(log, seen)
+        older = consistency.prove(one.log, since)
+        with pytest.raises(LedgerCorruptError, match="not shown to continue"):
+            consistency.verify(older, mine, vkey)  # of another older checkpoint
+    with Store(tmp_path / "other") as other:
+        publish(other, 1)
+        with pytest.raises(LedgerCorruptError):
+            consistency.prove(other.log, since)
+        with pytest.raises(LedgerCorruptError):
+            consistency.verify(data, since, other.log.vkey)
+
+
+def test_growth_over_a_replaced_key_is_proven_with_both_keys(store, grown):
+    since, _, old = grown
+    store.rotate()
+    publish(store, 20)
+    data, new = consistency.prove(store.log, since), store.log.vkey
+    assert consistency.verify(data, since, old, new)[1].size == 11
+    for keys_ in ((old,), (new,)):
+        with pytest.raises(LedgerCorruptError):
+            consistency.verify(data, since, *keys_)
+
+
+def test_the_commands_for_a_log_that_grew(store, folder, tmp_path):
+    store.close()
+    since = tmp_path / "since"
+    shutil.copy(folder / "ledger" / "checkpoint", since)
+    with Store(folder) as again:
+        publish(again, 6)
+        again.rotate()
+        publish(again, 7)
+    made = ("--store", folder, "-o", tmp_path / "proof")
+    shown = call("ledger", "prove", "--since", since, *made, "--json")
+    assert (shown.exit_code, json.loads(shown.stdout)["size"]) == (0, 8)
+    (tmp_path / "keys.txt").write_text(call("ledger", "key", "show", "--store", folder).stdout)
+    check = ("ledger", "verify", "--proof", tmp_path / "proof", "--vkey")
+    shown = call(*check, tmp_path / "keys.txt", "--since", since, "--json")
+    value = json.loads(shown.stdout)
+    assert (shown.exit_code, value["continues"], value["since"], value["size"]) == (0, True, 5, 8)
+    first = (tmp_path / "keys.txt").read_text().split()[0]
+    assert call(*check, first, "--since", since).exit_code == 6  # another key signs now
+    assert call(*check, tmp_path / "keys.txt", "--since", tmp_path / "proof").exit_code == 6
+    assert call(*check, tmp_path / "keys.txt", "--since", tmp_path / "none").exit_code == 5
+    assert call(*check, tmp_path / "keys.txt").exit_code == 2
+    assert call(*check, tmp_path / "keys.txt", "--since", since, since).exit_code == 2
+    assert call("ledger", "prove", *made).exit_code == 2
+    assert call("ledger", "prove", "--since", tmp_path / "proof", *made).exit_code == 6
+
+
 # --- the witness ------------------------------------------------------------------------------
 
 
 def test_a_witness_follows_a_log_that_grows(store, tmp_path):
     witness = tmp_path / "witness"
-    assert proof.check_witness(store.log, witness).size == 5
+    assert consistency.check_witness(store.log, witness).size == 5
     publish(store, 6)
-    assert proof.check_witness(store.log, witness).size == 6
-    assert proof.check_witness(store.log, witness).size == 6
+    assert consistency.check_witness(store.log, witness).size == 6
+    assert consistency.check_witness(store.log, witness).size == 6
 
 
 def test_a_witness_finds_a_roll_back_and_another_history(store, folder, tmp_path):
@@ -142,29 +252,29 @@ def test_a_witness_finds_a_roll_back_and_another_history(store, folder, tmp_path
     shutil.copytree(folder, tmp_path / "old")
     with Store(folder) as later:
         publish(later, 6)
-        proof.check_witness(later.log, tmp_path / "witness")
+        consistency.check_witness(later.log, tmp_path / "witness")
     seen = (tmp_path / "witness").read_bytes()
 
     with (
         closing(Log(tmp_path / "old" / "ledger")) as log,
         pytest.raises(LedgerCorruptError, match="witness saw"),
     ):
-        proof.check_witness(log, tmp_path / "witness")
+        consistency.check_witness(log, tmp_path / "witness")
     with Store(tmp_path / "old") as forked:
         publish(forked, 7)
         publish(forked, 8)
         with pytest.raises(LedgerCorruptError, match="does not continue the 6"):
-            proof.check_witness(forked.log, tmp_path / "witness")
+            consistency.check_witness(forked.log, tmp_path / "witness")
     assert (tmp_path / "witness").read_bytes() == seen
 
 
 def test_a_witness_that_is_another_logs_or_no_checkpoint_is_refused(store, tmp_path):
     with Store(tmp_path / "other") as other:
-        proof.check_witness(other.log, tmp_path / "witness")
+        consistency.check_witness(other.log, tmp_path / "witness")
     for seen in ((tmp_path / "witness").read_bytes(), b"", b"\xff\n9\n"):
         (tmp_path / "witness").write_bytes(seen)
         with pytest.raises(LedgerCorruptError):
-            proof.check_witness(store.log, tmp_path / "witness")
+            consistency.check_witness(store.log, tmp_path / "witness")
 
 
 # --- shredding --------------------------------------------------------------------------------

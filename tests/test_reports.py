@@ -9,10 +9,10 @@ import pytest
 
 from redact import reports
 from redact.errors import UsageError
-from redact.ledger import kinds
+from redact.ledger import kinds, proof
 from redact.reports import tables
 from redact.reports.sources import Amount, Sources, top_domains
-from redact.reports.subject import TO_BE_PROVIDED
+from redact.reports.subject import TO_BE_PROVIDED, Subject
 from redact.store import Store
 from tests.command import redact
 from tests.review_store import fill, film
@@ -219,9 +219,31 @@ def test_the_certificate_counts_from_the_verdicts(tmp_path):
         assert pdf.startswith(b"%PDF-")
 
 
+def test_the_certificate_can_be_checked_against_the_ledger(tmp_path):
+    from redact.ledger import checkpoint
+    from redact.reports import certificate
+
+    with Store(tmp_path / "store", tmp_path / "keys") as store:
+        fill(store, film(tmp_path), clips=4, held=0)
+        lot = signed(store)
+        key, size = store.log.vkey, len(store.log)
+        data, _ = made(store, tmp_path, "qa_certificate", "json", lot=lot)
+        subject = Subject.of(store.log)
+        document = certificate.document(certificate.gather(subject), subject)
+    said = json.loads(data)
+    assert "not digitally signed" in said["note"]
+    assert checkpoint.verify(said["checkpoint"].encode(), key).size == size
+    proved = [proof.verify(text.encode(), said["key"])[0] for text in said["proofs"].values()]
+    assert [entry.kind for entry in proved] == ["qa_seed", "qa_draw", "sign_off", "sign_off"]
+    assert [entry.value for entry in proved[2:]] == said["signatures"]
+    (how,) = [one for one in document.sections if one.title == "How to check this"]
+    assert "not digitally signed" in how.text
+    assert any(key in cell for row in how.rows for cell in row)
+    assert ("the signatures", f"entries {size - 2}, {size - 1}") in how.rows
+
+
 def test_a_rejected_lot_is_certified_as_that(tmp_path):
     from redact.reports import certificate
-    from redact.reports.subject import Subject
 
     with Store(tmp_path / "store", tmp_path / "keys") as store:
         fill(store, film(tmp_path), clips=4, held=0)
@@ -229,6 +251,25 @@ def test_a_rejected_lot_is_certified_as_that(tmp_path):
         subject = Subject.of(store.log)
         document = certificate.document(certificate.gather(subject), subject)
         assert "supports no claim" in document.sections[0].text
+
+
+@pytest.mark.parametrize(
+    ("decisions", "said"),
+    [
+        (("approved",), False),
+        (("approved", "rejected"), False),
+        (("approved", "conditional"), True),
+    ],
+)
+def test_the_training_summary_states_only_a_bound_that_two_people_signed(tmp_path, decisions, said):
+    with Store(tmp_path / "store", tmp_path / "keys") as store:
+        fill(store, film(tmp_path), clips=4, held=0)
+        lot = signed(store, decisions)
+        data, _ = made(store, tmp_path, "training_summary", "json")
+    sample = json.loads(data)["3.3"]["redaction"]["last_signed_sample"]
+    assert (sample == {"lot": lot, "n": 2, "leaks": 1, "bound_ppm": 974_680,
+                       "confidence_ppm": 950_000}) == said  # fmt: skip
+    assert said or sample == "no sample was signed by two people yet"
 
 
 def test_an_export_that_fails_leaves_no_file_and_no_entry(store, tmp_path, monkeypatch):

@@ -10,13 +10,17 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
+from redact.errors import Reason
+from redact.ledger import kinds
 from redact.ledger.database import packed, unpacked
 from redact.ledger.proof import verify
+from redact.review import words
 from redact.review.access import Account, Sessions
 from redact.review.app import RULES, make_app
 from redact.review.asking import Site
 from redact.review.opened import Opened
 from redact.store import Store
+from redact.types import Kind
 from tests.review_store import fill, film
 
 HERE = "http://127.0.0.1:8000"
@@ -88,8 +92,7 @@ def people(site) -> dict[str, Browser]:
 
 
 def clip_of(site, state="published", place=0) -> str:
-    from redact.review.columns import Filter
-    from redact.review.index import STATES
+    from redact.review.columns import STATES, Filter
 
     index = site.opened.index
     keys = index.columns.find(Filter(state=STATES.index(state)), before=None, limit=50)
@@ -427,6 +430,67 @@ def test_a_check_that_fails_makes_the_page_read_only(site, people):
     assert "can only be read" in answer.text
 
 
+def test_the_witness_is_shown_asked_and_told(site, people, tmp_path):
+    witness = tmp_path / "witness"
+    assert "None is asked" in people["viewer"].get("/ledger").text
+    site.opened.witness = witness
+    assert "has seen nothing yet" in people["viewer"].get("/ledger").text
+    people["auditor"].send("/ledger/verify")
+    said = people["viewer"].json("/ledger.json")["ledger"]["witness"]
+    assert said["seen"]["size"] == site.opened.size - 1  # the check itself came after
+    assert "The ledger continues them" in people["viewer"].get("/ledger").text
+    assert PEOPLE["auditor"].who in people["viewer"].get("/ledger").text
+
+
+@pytest.mark.parametrize("seen", ["more", "other", "nonsense"])
+def test_a_log_that_the_witness_does_not_know_makes_the_page_read_only(
+    site, people, folder, tmp_path, seen
+):
+    witness, notes = tmp_path / "witness", folder / "store" / "ledger" / "checkpoint"
+    if seen == "more":
+        shutil.copytree(folder, tmp_path / "ahead")
+        with Store(tmp_path / "ahead" / "store", folder / "keys") as ahead:
+            ahead.append([kinds.qa_seed("ab" * 16, "sha256:" + "cd" * 32, who="op_" + "0" * 16)])
+        notes = tmp_path / "ahead" / "store" / "ledger" / "checkpoint"
+    elif seen == "other":
+        with Store(tmp_path / "other", tmp_path / "other-keys"):
+            notes = tmp_path / "other" / "ledger" / "checkpoint"
+    witness.write_bytes(b"no note" if seen == "nonsense" else notes.read_bytes())
+    with Opened(folder / "store", folder / "keys", folder / "index", witness) as opened:
+        opened.prepare()
+        site = Site(opened=opened, sessions=Sessions(), origins=frozenset({HERE}), cookie="c",
+                    secure=False)  # fmt: skip
+        page = Browser(site, PEOPLE["officer"]).get("/overview").text
+        assert "Read-only." in page
+        assert opened.checked_at_start == "broken"
+
+
+@pytest.mark.parametrize("code", [*Reason])
+def test_every_reason_is_said_in_words_with_what_to_do(code):
+    said = words.reason(code.value), words.what_to_do(code.value)
+    assert all(text[0].isupper() and text.endswith(".") for text in said)
+    assert "_" not in "".join(said)
+    assert "Ask whoever" not in said[1]
+
+
+def test_every_kind_has_a_word_and_a_plural(site):
+    assert {str(kind) for kind in Kind} == set(words.KINDS)
+    assert words.one_or_more(12, words.kind("metadata")) == "12 tags in the file"
+    assert words.one_or_more(1, words.kind("metadata")) == "1 tag in the file"
+    assert words.one_or_more(2, words.kind("speech")) == "2 stretches of speech"
+    assert words.one_or_more(2, words.kind("data_stream")) == "2 data tracks (position, sensors)"
+
+
+def test_the_policy_in_words_says_what_it_does_with_plates():
+    from redact.policy import NAMED
+    from redact.review.settings import in_words
+
+    for policy in NAMED.values():
+        said = " ".join(in_words(f"{policy.name} {policy.sha256[:12]}"))
+        for part in ("Faces", "Licence plates", "Spoken names"):
+            assert part in said
+
+
 HOSTILE = [
     "<script>alert(1)</script>",
     '"><img src=x onerror=alert(1)>',
@@ -584,7 +648,6 @@ def test_a_changed_entry_is_found_by_the_check_at_the_start(folder):
 def test_a_store_that_is_being_written_to_shows_what_was_added(site, people, folder):
     before = people["viewer"].json("/overview.json")["clips"]["held"]
     with Store(folder / "store", folder / "keys") as other:
-        from redact.errors import Reason
         from tests.facts import clip
 
         other.hold(clip(77), "strict", Reason.TIMEOUT, b"{}")

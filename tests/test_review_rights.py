@@ -3,6 +3,7 @@
 import pytest
 
 from redact.ledger import kinds
+from redact.ledger.facts import Listing
 from tests.review_store import URL
 from tests.test_review import PEOPLE, clip_of, folder, made, people, site  # noqa: F401  # fixtures
 
@@ -17,7 +18,7 @@ def found(people, **form):
 
 def test_a_source_is_found_by_its_address_however_it_is_spelt(site, people):
     for spelling in (f"{URL}7", f"{URL}7#t=9".replace("https", "http"), f"  {URL}7 "):
-        assert "1 clips come from" in found(people, url=spelling)
+        assert ": 1 clip." in found(people, url=spelling)
     assert "No clip in this store comes from" in found(people, url=f"{URL}99")
     assert site.opened.index.others("rights_case") == []  # a look-up only
 
@@ -46,7 +47,7 @@ def test_a_request_is_a_case_from_finding_to_done(site, people):
     form = {"url": f"{URL}7", "case": case["case"], "right": "eu-gdpr:A17", "reason": "erasure"}
     done = people["officer"].send("/requests/withdraw", **form)
     assert done.status_code == 200
-    assert "1 clips were withdrawn now" in done.text
+    assert "Withdrawn now: 1 clip." in done.text
     assert "Nothing of this source is published again" in done.text
     states = [one["state"] for one in site.opened.index.others("rights_case")]
     assert states == ["done", "found"]
@@ -65,16 +66,20 @@ def test_a_source_that_nothing_came_from_is_a_case_too_and_can_be_suppressed(sit
     assert answer.status_code == 409
     assert "Nothing was withdrawn" in answer.text
     answer = people["officer"].send("/requests/withdraw", url=f"{URL}99", reason="objection")
-    assert "0 clips were withdrawn now" in answer.text
+    assert "Withdrawn now: 0 clips." in answer.text
     assert [one["state"] for one in site.opened.index.others("source")] == ["suppressed"]
 
 
 def test_a_stretch_of_time_looks_into_the_restricted_detail_and_says_so(site, people):
     text = found(people, url=f"{URL}7", **{"from": "0:00.7", "to": "0:00:00.8"})
     assert "2 places" in text  # the face and the name
-    assert "1 places" in found(people, url=f"{URL}7", **{"from": "0.3", "to": "0.5"})
+    assert "1 place</td>" in found(people, url=f"{URL}7", **{"from": "0.3", "to": "0.5"})
     assert "0 places" in found(people, url=f"{URL}7", **{"from": "1:40"})
     assert len(site.opened.index.others("access")) == 3
+    (entry,) = site.opened.log.by_url(site.opened.store.url_hmac(f"{URL}7"))
+    site.opened.store.path(entry).unlink()
+    text = found(people, url=f"{URL}7", **{"from": "0:00.7", "to": "0:00:00.8"})
+    assert "2 places, by the average frame rate" in text
 
 
 @pytest.mark.parametrize(
@@ -110,3 +115,35 @@ def test_addresses_are_kept_nowhere_but_encrypted(site, people, folder):
     for path in folder.rglob("*"):
         if path.is_file():
             assert b"footage.example.com" not in path.read_bytes(), path
+
+
+def test_a_clip_whose_address_came_with_a_late_manifest_is_found_and_taken_back(site, people):
+    rec = clip_of(site, place=3)
+    file = site.opened.log.by_rec(rec)[0].file_hmac
+    store, url = site.opened.store, "https://late.example.net/1"
+    src = {"type": "crawled", "acq_method": "crawl", "manifest": "aa" * 32,
+           "url_hmac": store.url_hmac(url)}  # fmt: skip
+    rights = {"licence_media": "CC0-1.0", "licence_ann": "CC0-1.0", "permitted": [], "optout": []}
+    known = Listing(src=src, rights=rights)
+    store.append([kinds.source(src["url_hmac"], "listed", known, file_hmac=file)])
+    assert rec in found(people, url=url)
+    done = people["officer"].send("/requests/withdraw", url=url, reason="opt_out")
+    assert "Withdrawn now: 1 clip." in done.text
+    assert site.opened.index.clip("rec", rec)["state"] == "withdrawn"
+
+
+def test_a_request_that_needs_no_withdrawal_is_closed_too(site, people):
+    found(people, url=f"{URL}7", right="eu-gdpr:A15")
+    (case,) = people["viewer"].json("/overview.json")["cases"]
+    assert case["state"] == "found"
+    assert "due" in case
+    wrong = people["officer"].send("/requests/close", case=case["case"], state="whim")
+    assert wrong.status_code == 409
+    assert people["officer"].send("/requests/close", case="x", state="done").status_code == 404
+    done = people["officer"].send("/requests/close", case=case["case"], state="done")
+    assert done.status_code == 303
+    again = people["officer"].send("/requests/close", case=case["case"], state="refused")
+    assert again.status_code == 409
+    assert people["viewer"].json("/overview.json")["cases"] == []
+    (shown,) = people["officer"].json("/requests.json")["cases"]
+    assert (shown["state"], shown["due"]) == ("done", case["due"])

@@ -31,7 +31,7 @@ CALLS = (
 )
 FAULTS = {"killed": "signal=KILL", "no space left": "error=ENOSPC", "broken disk": "error=EIO"}
 SHARE = 12
-"""How many calls of each fault, drawn at random, a test run has time for; all with REDACT_CRASH."""
+"""How many calls of each fault, drawn at random, a test has time for; scripts/crash.py does all."""
 
 
 def traced(root: Path, keys: Path, *options: str) -> subprocess.CompletedProcess[str]:
@@ -46,10 +46,8 @@ def traced(root: Path, keys: Path, *options: str) -> subprocess.CompletedProcess
     )
 
 
-@pytest.fixture
-def calls(tmp_path):
+def calls_of_a_run(folder: Path) -> list[tuple[str, int]]:
     """Each call of a whole run, as its name and which of that name it is."""
-    folder = tmp_path / "counted"
     folder.mkdir()
     done = traced(folder / "store", folder / "keys")
     if "ptrace" in done.stderr or "Operation not permitted" in done.stderr:
@@ -59,25 +57,34 @@ def calls(tmp_path):
     return [(name, seen[: place + 1].count(name)) for place, name in enumerate(seen)]
 
 
+@pytest.fixture
+def calls(tmp_path):
+    return calls_of_a_run(tmp_path / "counted")
+
+
+def check_after(fault: str, name: str, nth: int, folder: Path) -> int:
+    """Fail one call of a run, check what it leaves, run again, check all; how the run ended."""
+    folder.mkdir()
+    root, keys = folder / "store", folder / "keys"
+    done = traced(root, keys, "-e", f"inject={name}:{FAULTS[fault]}:when={nth}")
+    place = f"{name} {nth} {fault}: {done.stderr}"
+    # An error that does no harm (to a last delete) may let the run end well.
+    assert done.returncode in ({137, -9} if fault == "killed" else {0, 5}), place
+    check_nothing_is_unlogged(root)
+    run(root, keys, 1)
+    check_all_is_done_once(root, keys, 1)
+    shutil.rmtree(folder)
+    return done.returncode
+
+
 @pytest.mark.parametrize("fault", FAULTS)
 def test_each_call_that_fails_leaves_a_store_that_the_next_run_finishes(tmp_path, calls, fault):
     assert len(calls) > 100  # else these were not the calls of a run
     assert {"fsync", "fdatasync", "pwrite64"} & {name for name, _ in calls}
     chosen = calls if ALL else random.Random().sample(calls, SHARE)
-    ended = Counter()
-    for number, (name, nth) in enumerate(chosen):
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        root, keys = folder / "store", folder / "keys"
-        done = traced(root, keys, "-e", f"inject={name}:{FAULTS[fault]}:when={nth}")
-        place = f"{name} {nth} {fault}: {done.stderr}"
-        # An error that does no harm (to a last delete) may let the run end well.
-        assert done.returncode in ({137, -9} if fault == "killed" else {0, 5}), place
-        ended[done.returncode] += 1
-        check_nothing_is_unlogged(root)
-        run(root, keys, 1)
-        check_all_is_done_once(root, keys, 1)
-        shutil.rmtree(folder)
+    ended = Counter(
+        check_after(fault, *call, tmp_path / str(number)) for number, call in enumerate(chosen)
+    )
     assert fault == "killed" or ended[5], ended
 
 

@@ -77,6 +77,12 @@ def test_a_file_that_is_no_model_is_an_error(tmp_path):
         open_recogniser(tmp_path, threads=1, device="cpu")
 
 
+def test_a_file_that_was_put_beside_the_checked_one_is_an_error(tiny):
+    (tiny / "another.pt").write_bytes((tiny / "mine.pt").read_bytes())
+    with pytest.raises(DetectorError, match="several"):
+        open_recogniser(tiny, threads=1, device="cpu")
+
+
 def test_without_its_packages_the_error_says_what_to_install(tmp_path, monkeypatch):
     (tmp_path / "base.pt").write_bytes(b"nothing")
     monkeypatch.setitem(sys.modules, "redact.detectors.torch_whisper", None)

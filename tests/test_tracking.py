@@ -192,6 +192,33 @@ class TestLink:
         assert all(holds(box, at(50, 50).box) for box in track.boxes)
         assert holds(box_at(track, 10), at(50, 64).box)
 
+    def test_a_look_that_found_a_part_of_the_face_is_doubted(self):
+        """Where it moves: its neighbours do not agree, but they are larger."""
+        found = {index: [at(10 + 14 * index, 50)] for index in range(9)} | {4: [at(70, 60, 8)]}
+
+        (track,) = linked(looked(9, found), 9)
+
+        assert holds(box_at(track, 4), at(66, 50).box)
+
+    def test_half_a_face_inside_the_whole_makes_no_track_of_its_own(self):
+        found = {index: [at(50, 50, 40)] for index in range(20)}
+        found[5] = [*found[5], at(52, 58, 30, score=0.4)]
+
+        (track,) = linked(looked(20, found), 20)
+
+        assert all(box == at(50, 50, 40).box for box in track.boxes)
+
+    def test_a_box_around_a_crowd_is_not_one_of_it(self):
+        crowd = [at(x, 50, 20) for x in (20, 60, 100)]
+        found = {index: [*crowd, at(10, 10, 120, score=0.4)] for index in range(20)}
+
+        assert len(linked(looked(20, found), 20)) == 4
+
+    def test_who_comes_much_later_farther_off_is_somebody_else(self):
+        found = {0: [at(10, 50)], 15: [at(60, 50)]}
+
+        assert len(linked(looked(20, found), 20)) == 2
+
     def test_between_two_looks_both_boxes_are_covered(self):
         (track,) = linked(looked(9, {0: [at(10, 30)], 8: [at(22, 40)]}, every=8), 9)
 
@@ -262,10 +289,23 @@ class TestLink:
         assert len(tracks) == 2
 
     @pytest.mark.parametrize(("second", "tracks"), [(None, 0), (18, 1), (20, 0)])
-    def test_what_is_doubtful_counts_if_it_is_found_twice_in_five_looks(self, second, tracks):
+    def test_a_doubtful_plate_counts_if_it_is_found_twice_in_five_looks(self, second, tracks):
         found = {10: [doubtful(50, 50)]} | ({second: [doubtful(50, 50)]} if second else {})
 
         assert len(linked(looked(40, found, every=2))) == tracks
+
+    @pytest.mark.parametrize(("second", "tracks"), [(None, 0), (14, 1), (16, 0)])
+    def test_a_doubtful_face_counts_if_it_is_found_twice_in_three_looks(self, second, tracks):
+        faint = replace(at(50, 50, score=0.2), doubtful=True)
+        found = {10: [faint]} | ({second: [faint]} if second else {})
+
+        assert len(linked(looked(40, found, every=2))) == tracks
+
+    @pytest.mark.parametrize("looks", [1, 2])
+    def test_in_a_still_and_in_a_short_scene_a_doubtful_face_does_not_count(self, looks):
+        faint = replace(at(50, 50, score=0.2), doubtful=True)
+
+        assert linked(looked(looks, {0: [faint]}), looks) == []
 
     def test_one_sure_look_is_enough_for_its_track(self):
         found = {10: [doubtful(50, 50)], 20: [at(50, 50, kind=Kind.PLATE)]}
@@ -275,7 +315,7 @@ class TestLink:
         assert track.first <= 10
 
     @pytest.mark.parametrize("looks", [1, 4])
-    def test_in_a_still_and_in_a_short_scene_the_doubtful_counts(self, looks):
+    def test_in_a_still_and_in_a_short_scene_a_doubtful_plate_counts(self, looks):
         assert len(linked(looked(looks, {0: [doubtful(50, 50)]}), looks)) == 1
 
     def test_a_face_that_becomes_a_plate_is_not_linked(self):

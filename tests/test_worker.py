@@ -1,4 +1,5 @@
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -85,3 +86,19 @@ def test_the_child_dies_with_its_parent(child):
         time.sleep(0.1)
     assert child._process.poll() is not None
     assert not os.path.exists(f"/proc/{number}/fd")
+
+
+@pytest.mark.parametrize(
+    "begin",
+    [
+        "from redact.review import frame_times; sys.argv[1:] = ['1']; frame_times.main()",
+        "from redact import policy, worker; worker._limit(policy.Policy(), 'cpu')",
+    ],
+    ids=["page", "run"],
+)
+def test_a_process_that_opens_files_leaves_no_core_dump(begin):
+    """A core that goes to a program heeds no limit: only what can't be dumped is not."""
+    told = "print(resource.getrlimit(resource.RLIMIT_CORE), ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))"
+    code = f"import ctypes, resource, sys; {begin}; {told}"
+    done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=True)
+    assert done.stdout == b"(0, 0) 0\n"

@@ -12,7 +12,7 @@ from redact import plan as plans
 from redact.batch import Inputs, Totals, expand, run_all
 from redact.cli import json_option, main, of_error, say
 from redact.cli.progress import Bar, Share
-from redact.cli.provenance import Asked, check_provenance, provenance_options, telling
+from redact.cli.provenance import Asked, check_provenance, finishing, provenance_options, telling
 from redact.cli.sources import manifest_option, read_manifest
 from redact.errors import printable
 from redact.policy import NAMED, Policy
@@ -34,10 +34,11 @@ policy_option = click.option(
 )
 device_option = click.option(
     "--device",
-    type=click.Choice(["auto", "cpu", "cuda"]),
+    type=click.Choice(["auto", "cpu", "cuda", "tensorrt"]),
     default="auto",
     show_default=True,
-    help="Where pictures are worked on; cuda fails where there is no usable GPU.",
+    help="Where pictures are worked on; cuda fails where there is no usable GPU. tensorrt is cuda "
+    "with engines built at first use, for minutes.",
 )
 strict_option = click.option(
     "--strict",
@@ -91,11 +92,14 @@ def run(
     how: dict[str, Any] = {"device": device, "strict": strict, "workers": workers}
     sources = read_manifest(manifest, found.paths)
     totals = Totals()
-    with Store(store, ledger=ledger) as opened, telling(opened, chosen, asked) as tell:
+    with (
+        finishing(asked) as finish,
+        Store(store, ledger=ledger) as opened,
+        telling(opened, chosen, asked) as tell,
+    ):
+        how |= {"manifest": sources, "finish": finish}
         with Bar(found) as bar:
-            for result in run_all(
-                found.paths, opened, chosen, manifest=sources, watch=bar.watch, **how
-            ):
+            for result in run_all(found.paths, opened, chosen, watch=bar.watch, **how):
                 totals.add(result)
                 tell(result)
                 bar.done(result)

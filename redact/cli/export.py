@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-import redact.cli.withdraw  # noqa: F401  # adds its command
+import redact.cli.audit
+import redact.cli.withdraw  # noqa: F401  # they add their commands
 from redact.cli import json_option, say
 from redact.cli.ledger import ledger, open_store, store_option
 from redact.reports import REPORTS

@@ -1,4 +1,4 @@
-"""The options --attest and --lineage: what other tools read of a run."""
+"""The options --attest, --lineage and --c2pa: what other tools read of a run."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Lock
 
 import click
 
 from redact.cli import say
 from redact.errors import RedactError, StoreError, UsageError, printable
-from redact.ledger.files import sync_folder, write_durably
+from redact.ledger.files import sync_folder, write_durably, writing
 from redact.ledger.log import Signer
 from redact.policy import Policy
 from redact.provenance.run import Run, Tally
-from redact.redactor import Result
+from redact.redactor import Finish, Result
 from redact.store import Store
 from redact.version import __version__
 
@@ -29,6 +30,7 @@ class Asked:
     attest: Path | None
     lineage: Path | None
     c2pa: tuple[Path, Path] | None  # certificate, key
+    c2pa_embed: bool = False
 
 
 attest_option = click.option(
@@ -48,13 +50,18 @@ c2pa_option = click.option(
     type=click.Path(path_type=Path),
     help="Sign a C2PA manifest for each published MP4, in STORE/provenance.",
 )
+embed_option = click.option(
+    "--c2pa-embed",
+    is_flag=True,
+    help="Put that manifest into the MP4, before it is recorded, instead of beside it.",
+)
 _RECORDED = "The clips of this run are published and recorded; this file does not tell of them."
 _AGAIN = "See to the disk (space, rights, health), then run again: clips are not done twice."
 
 
 def provenance_options(command: Callable[..., None]) -> Callable[..., None]:
     """The options that make up an `Asked`."""
-    return attest_option(lineage_option(c2pa_option(command)))
+    return attest_option(lineage_option(c2pa_option(embed_option(command))))
 
 
 def check_provenance(asked: Asked, store: Path) -> Asked:
@@ -74,7 +81,31 @@ def check_provenance(asked: Asked, store: Path) -> Asked:
         raise UsageError(
             f"{printable(asked.attest)} is there already.", todo="Name a new file for each run."
         )
+    if asked.c2pa_embed and asked.c2pa is None:
+        raise UsageError("--c2pa-embed needs --c2pa CERTIFICATE KEY.")
     return asked
+
+
+@contextmanager
+def finishing(asked: Asked) -> Iterator[Finish | None]:
+    """What is done to each output before it is recorded, if anything is. Raises UsageError."""
+    if asked.c2pa is None or not asked.c2pa_embed:
+        yield None
+        return
+    _check_c2pa()
+    from redact.provenance.manifests import MEDIA, embed, signer  # an optional extra
+
+    one = Lock()  # a signer is not for several threads at once
+    with signer(*asked.c2pa) as by:
+
+        def finish(output: Path, media: str) -> str:
+            if media != MEDIA:
+                return "none"
+            with one, writing("a C2PA manifest could not be written"):
+                embed(output, by)
+            return "embedded"
+
+        yield finish
 
 
 @contextmanager
@@ -86,7 +117,7 @@ def telling(store: Store, policy: Policy, asked: Asked) -> Iterator[Callable[[Re
     file that can't be written, before the run or when it is recorded.
     """
     tally = Tally()
-    with _manifests(store, tally, asked.c2pa):
+    with _manifests(store, tally, None if asked.c2pa_embed else asked.c2pa):
         with _events(store, policy, tally, asked.lineage):
             yield tally.add
         if asked.attest is not None:
@@ -140,9 +171,8 @@ def _manifests(store: Store, tally: Tally, c2pa: tuple[Path, Path] | None) -> It
     if c2pa is None:
         yield
         return
-    if find_spec("c2pa") is None:
-        raise UsageError("c2pa is not installed.", todo="pip install 'redact[provenance]'")
-    from redact.provenance.sidecar import manifest, signer  # an optional extra
+    _check_c2pa()
+    from redact.provenance.manifests import manifest, signer  # an optional extra
 
     folder = store.root / "provenance"
     with signer(*c2pa) as by:
@@ -156,6 +186,11 @@ def _manifests(store: Store, tally: Tally, c2pa: tuple[Path, Path] | None) -> It
                     write_durably(folder / f"{record}.c2pa", made)
                 except OSError as error:
                     raise _unwritten(folder, error, _RECORDED) from error
+
+
+def _check_c2pa() -> None:
+    if find_spec("c2pa") is None:
+        raise UsageError("c2pa is not installed.", todo="pip install 'redact[provenance]'")
 
 
 def _append(path: Path, line: bytes, means: str) -> None:

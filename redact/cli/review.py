@@ -33,6 +33,11 @@ file_option = click.Path(dir_okay=False, path_type=Path)
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="A folder of clips that leak, mixed into samples to measure the reviewers.",
 )
+@click.option(
+    "--witness",
+    type=file_option,
+    help="A file of yours that remembers the ledger, to find roll-backs; see redact ledger verify.",
+)
 @json_option
 def review(store: Path, as_json: bool, **where: Any) -> None:
     """

@@ -24,9 +24,9 @@ Levels = NDArray[np.float32]
 def levels(samples: NDArray[np.float32], rate: int, start_us: int) -> Levels:
     """How loud `samples`, float32 (n,), are; `start_us` is when they begin on the clip's clock."""
     size = rate * FRAME_US // 1_000_000
-    squares = np.square(samples[: len(samples) // size * size]).reshape(-1, size)
+    frames = samples[: len(samples) // size * size].reshape(-1, size)
     late = round(start_us / FRAME_US)
-    loud: Levels = np.sqrt(squares.mean(axis=1))
+    loud: Levels = np.sqrt(np.einsum("ij,ij->i", frames, frames) / np.float32(size))
     return np.pad(loud, (late, 0)) if late >= 0 else loud[-late:]
 
 

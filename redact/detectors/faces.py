@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 
 import numpy as np
@@ -48,11 +48,20 @@ QUICK = 0.6
 CUT_OFF = 0.1
 """A face that the picture's edge cuts off scores lower: by this much less is enough."""
 
+FAINT = 0.075
+"""So much less is a doubtful face: one that counts if it is found again within three looks."""
+
+APART = 0.3
+"""A doubtful face of which more lies in a sure one, or of that in it, is a part of that."""
+
 LEAST = 0.01
 """No score below this is ever enough."""
 
-_Faces = tuple[NDArray[np.float32], NDArray[np.float32]]
-"""Boxes x0, y0, x1, y1 (n, 4) and scores (n,)."""
+_Faces = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]
+"""Boxes x0, y0, x1, y1 (n, 4), scores (n,), and which are not doubtful (n,)."""
+
+_Scored = tuple[NDArray[np.float32], NDArray[np.float32]]
+"""Boxes (n, 4) and scores (n,)."""
 
 
 class FaceDetector:
@@ -67,6 +76,7 @@ class FaceDetector:
         long_side: pictures are scaled to this for a look.
         threads: of one run; 0 lets onnxruntime choose.
         device: "cpu" or "cuda".
+        faint: how far below `min_score` a detection is still kept, as doubtful.
 
     Raises DetectorError if the model can't be opened, or not on this device.
     """
@@ -80,9 +90,10 @@ class FaceDetector:
         long_side: int,
         threads: int = 0,
         device: str = "cpu",
+        faint: float = 0.0,
     ) -> None:
         self.name = f"{label}@{sha256(model).hexdigest()[:16]}"
-        self._min_score = min_score
+        self._min_score, self._faint = min_score, faint
         self._looks = _looks(long_side)
         self._remembering: Remembering | None = None
         self._network = Network(
@@ -90,9 +101,9 @@ class FaceDetector:
         )
 
     def at_size(self, long_side: int) -> FaceDetector:
-        """The same network, with looks of another size."""
+        """The same network, with looks of another size, and without what is doubtful."""
         other = copy(self)
-        other._looks = _looks(long_side)
+        other._looks, other._faint = _looks(long_side), 0.0
         return other
 
     def quick(self) -> FaceDetector:
@@ -118,9 +129,9 @@ class FaceDetector:
             other._remembering, other._min_score = once, min_score
         return others
 
-    def parts(self) -> tuple[Network, tuple[Look, ...], float]:
-        """The network, how it is shown pictures, and the lowest score: for a GPU to do the same."""
-        return self._network, tuple(self._looks), self._min_score
+    def parts(self) -> tuple[Network, tuple[Look, ...], float, float]:
+        """The network, its looks, the lowest score and `faint`: for a GPU to do the same."""
+        return self._network, tuple(self._looks), self._min_score, self._faint
 
     def detect(self, frames: Sequence[Frame]) -> list[list[Detection]]:
         """
@@ -143,7 +154,7 @@ class FaceDetector:
     def _look(
         self, batch: NDArray[np.float32], scale: float, look: Look, size: tuple[int, int]
     ) -> list[_Faces]:
-        """The faces of each picture, in pixels of its frame, which is `size` wide and high."""
+        """What may be faces in each picture, in pixels of its frame, `size` wide and high."""
         edge = (look.border, look.border)
         batch = np.pad(batch, ((0, 0), (0, 0), edge, edge))
         network = self._remembering or self._network
@@ -153,26 +164,45 @@ class FaceDetector:
         faces = []
         for heat, sizes, offsets in zip(*outputs[:3], strict=True):
             least = self._min_score + look.caution
-            boxes, scores = decode(heat[0], sizes, offsets, max(least - CUT_OFF, LEAST))
+            lowest = max(least - max(CUT_OFF, self._faint), LEAST)
+            boxes, scores = decode(heat[0], sizes, offsets, lowest)
             boxes = turn_back(boxes, look.turns, *batch.shape[2:]) - np.float32(look.border)
             boxes /= np.float32(scale)
-            sure = (scores >= least) | cut_off(boxes, *size)
-            faces.append((boxes[sure], scores[sure]))
+            sure = (scores >= least) | (cut_off(boxes, *size) & (scores >= least - CUT_OFF))
+            kept = sure | ((scores >= least - self._faint) & (scores >= LEAST))
+            faces.append((boxes[kept], scores[kept], sure[kept]))
         return faces
 
     def _detections(self, frame: Frame, faces: Sequence[_Faces]) -> list[Detection]:
-        boxes, scores = merge(
-            np.concatenate([boxes for boxes, _ in faces]),
-            np.concatenate([scores for _, scores in faces]),
-        )
-        found = []
-        for edges, score in zip(boxes.tolist(), scores.tolist(), strict=True):
-            # Of a box outside the picture, in a look's border, nothing is left.
-            x0, y0, x1, y1 = np.clip(edges, 0, [frame.width, frame.height] * 2).tolist()
-            if x0 < x1 and y0 < y1:
-                box = Box.covering(x0, y0, x1, y1)
-                found.append(Detection(Kind.FACE, box, min(score, 1.0), self.name))
-        return found
+        boxes, scores, sure = (np.concatenate(parts) for parts in zip(*faces, strict=True))
+        certain = detections(*merge(boxes[sure], scores[sure]), frame, self.name)
+        return certain + apart(detections(*merge(boxes, scores), frame, self.name), certain)
+
+
+def detections(
+    boxes: NDArray[np.float32], scores: NDArray[np.float32], frame: Frame, name: str
+) -> list[Detection]:
+    """Faces of a frame; of a box outside it, in a look's border, nothing is left."""
+    found = []
+    for edges, score in zip(boxes.tolist(), scores.tolist(), strict=True):
+        x0, y0, x1, y1 = np.clip(edges, 0, [frame.width, frame.height] * 2).tolist()
+        if x0 < x1 and y0 < y1:
+            found.append(Detection(Kind.FACE, Box.covering(x0, y0, x1, y1), min(score, 1.0), name))
+    return found
+
+
+def apart(found: Sequence[Detection], certain: Sequence[Detection]) -> list[Detection]:
+    """Of all that was found, what lies apart from what is certain: that is doubtful."""
+    return [
+        replace(one, doubtful=True)
+        for one in found
+        if not any(_is_part(one.box, other.box) for other in certain)
+    ]
+
+
+def _is_part(one: Box, other: Box) -> bool:
+    shared = one & other
+    return shared is not None and shared.area > APART * min(one.area, other.area)
 
 
 def _looks(long_side: int) -> list[Look]:
@@ -192,7 +222,7 @@ def decode(
     sizes: NDArray[np.float32],
     offsets: NDArray[np.float32],
     min_score: float,
-) -> _Faces:
+) -> _Scored:
     """
     The faces of one picture, in pixels of the network's input.
 
@@ -228,7 +258,7 @@ def turn_back(
     return np.stack([y0, height - x1, y1, height - x0], axis=1)
 
 
-def merge(boxes: NDArray[np.float32], scores: NDArray[np.float32]) -> _Faces:
+def merge(boxes: NDArray[np.float32], scores: NDArray[np.float32]) -> _Scored:
     """
     One box per face, best first: what was found of it in any look is inside.
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+import os
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,11 +12,11 @@ import onnxruntime
 
 from redact.cuda.driver import Gpu
 from redact.detectors import PictureDetector
-from redact.detectors.faces import FaceDetector
+from redact.detectors.faces import FAINT, FaceDetector
 from redact.detectors.insightface_pack import InsightFacePack
 from redact.detectors.names import NameDetector
 from redact.detectors.on_gpu import placed
-from redact.detectors.plates import PlateDetector
+from redact.detectors.plates import EIGHT_BIT, PlateDetector
 from redact.detectors.together import together
 from redact.errors import DetectorError
 from redact.plan import Model
@@ -38,6 +40,9 @@ class Detectors:
     """What plan and ledger record of them."""
     gpu: Gpu | None = None
     """Where frames may stay from the decoder on; None: everything runs on the CPU."""
+    pool: Executor | None = None
+    """Threads that look at a frame each, on the CPU: a network's own threads wait for each other
+    at every layer. None: the networks have threads, or there is one core."""
     on_cpu: tuple[str, ...] = ()
     """What of this runs on the CPU although there is a GPU: lines for the user."""
 
@@ -50,7 +55,9 @@ class Detectors:
         UsageError for one whose licence does not allow the policy's purpose.
         """
 
-        device, gpu, said = _device(device)
+        asked = device
+        device, gpu, said = _device("cuda" if asked == "tensorrt" else asked)
+        networks = asked if asked == "tensorrt" else device
 
         def opened(slot: str) -> Opened:
             return open_model(slot, purpose=policy.purpose, accept_licences=policy.accept_licences)
@@ -68,11 +75,13 @@ class Detectors:
             caution=policy.names.caution,
             also=frozenset(map(Kind, policy.names.also)),
         )
-        own = _faces(face, policy, policy.faces.long_side, device, threads)
+        pool = _pool(policy, device, threads)
+        threads = 1 if pool else threads
+        own = _faces(face, policy, policy.faces.long_side, networks, threads)
         first, quick = _first_look(own, policy, device)
         again = own.at_size(policy.check.long_side)
         plate = opened("plates") if policy.plates.find else None
-        plates = [] if plate is None else [_plates(plate, policy, device, threads)]
+        plates = [] if plate is None else [_plates(plate, policy, networks, threads)]
         plates_again = [one.again() for one in plates]
         made = cls(
             pictures=together([first, *plates]),
@@ -80,9 +89,10 @@ class Detectors:
             pictures_again=together([again, *plates_again]),
             pictures_again_quick=together([again.quick(), *(one.quick() for one in plates_again)]),
             names=names,
+            pool=pool,
             models=(
                 *_faces_records(first, face, policy),
-                *([] if plate is None else [_plates_record(plate, policy)]),
+                *([] if plate is None else [_plates_record(plate, policy, device)]),
                 _record("voice-activity", voice, 0),
                 _record(speech.model.slot, speech, 0),
                 *([_record(second.model.slot, second, 0)] if second else []),
@@ -128,6 +138,14 @@ def _device(asked: str) -> tuple[str, Gpu | None, tuple[str, ...]]:
         return "cpu", None, (f"Done on the CPU: {error.what}",)
 
 
+def _pool(policy: Policy, device: str, threads: int) -> Executor | None:
+    """Threads for the looks; none for a GPU, nor for a pack whose code may not be for several."""
+    cores = threads or len(os.sched_getaffinity(0))
+    if device != "cpu" or policy.faces.insightface_pack or cores == 1:
+        return None
+    return ThreadPoolExecutor(cores, thread_name_prefix="look")
+
+
 def _second_slot(policy: Policy) -> str:
     """The recogniser that is asked where the policy's one is unsure."""
     return "speech" if policy.names.model == "speech-small" else "speech-small"
@@ -170,12 +188,13 @@ def _faces(
         long_side=long_side,
         threads=threads,
         device=device,
+        faint=FAINT,
     )
 
 
 def _plates(model: Opened, policy: Policy, device: str, threads: int) -> PlateDetector:
     return PlateDetector(
-        model.read(model.main),
+        model.read(_plates_file(model, device)),
         label=model.name,
         min_score=policy.plates.min_score,
         long_side=policy.plates.long_side,
@@ -184,8 +203,14 @@ def _plates(model: Opened, policy: Policy, device: str, threads: int) -> PlateDe
     )
 
 
-def _plates_record(model: Opened, policy: Policy) -> Model:
-    return _record("plates", model, round(policy.plates.min_score * 1_000_000))
+def _plates_file(model: Opened, device: str) -> str:
+    return EIGHT_BIT if device == "cpu" else model.main
+
+
+def _plates_record(model: Opened, policy: Policy, device: str) -> Model:
+    """With the sha256 of the file that is run, as its detections have it."""
+    record = _record("plates", model, round(policy.plates.min_score * 1_000_000))
+    return replace(record, sha256=model.model.file(_plates_file(model, device)).sha256)
 
 
 def _first_look(

@@ -51,9 +51,14 @@ def open_recogniser(folder: Path, *, threads: int, device: str) -> Opened:
 
     Raises DetectorError if the model can't be opened.
     """
-    file = next(folder.glob("*.pt"), None)
+    files = [*folder.glob("*.pt")]
+    if len(files) > 1:  # the manifest's was checked, and the other would be opened in its place
+        raise DetectorError(
+            f"the speech model in {folder} has several .pt files.",
+            todo="Leave the one that the manifest lists.",
+        )
     try:
-        return _on_torch(file, device) if file else _on_ctranslate2(folder, threads, device)
+        return _on_torch(files[0], device) if files else _on_ctranslate2(folder, threads, device)
     except DetectorError:
         raise
     except Exception as error:

@@ -36,6 +36,10 @@ FAINT = 0.003
 SHORTEST = 0.1
 """Seconds below which nothing is a word."""
 FRAME = RATE // 50
+WINDOW = 600
+"""Seconds of sound in which voice is looked for at once: what that needs is several copies."""
+BESIDE = 2
+"""Seconds before and after a window that are heard with it: the model has to hear itself in."""
 
 NEAR = 1.0
 """Seconds: a recogniser's times waver."""
@@ -57,24 +61,37 @@ def find_voice(
         raise ValueError(f"mono float32 is needed, not {samples.dtype} {samples.shape}")
     if not np.isfinite(samples).all():
         raise DetectorError("the sound holds values that are no numbers.")
-    if not samples.any():
-        return ()
     options = VadOptions(
         threshold=threshold,
         min_speech_duration_ms=round(1000 * SHORTEST),
         min_silence_duration_ms=300,
         speech_pad_ms=0,
     )
+    voice = joined(
+        one
+        for start in range(0, samples.size, WINDOW * RATE)
+        for one in _in_window(samples, start, options)
+    )
+    return tuple(piece for one in voice for piece in _shorter(samples, one, longest))
+
+
+def _in_window(samples: NDArray[np.float32], start: int, options: VadOptions) -> Iterator[Stretch]:
+    """The voice of the window that begins at this sample, in seconds of the whole sound."""
+    end = min(start + WINDOW * RATE, samples.size)
+    first = max(0, start - BESIDE * RATE)
+    heard = samples[first : end + BESIDE * RATE]
+    if not heard.any():
+        return
     try:
         with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-            found = list(
-                pool.map(lambda view: get_speech_timestamps(view, options), _views(samples))
-            )
+            found = pool.map(lambda view: get_speech_timestamps(view, options), _views(heard))
+            parts = list(chain.from_iterable(found))
     except Exception as error:
         raise DetectorError("the voice activity model failed.") from error
-    parts = chain.from_iterable(found)
-    voice = joined((part["start"] / RATE, part["end"] / RATE) for part in parts)
-    return tuple(piece for one in voice for piece in _shorter(samples, one, longest))
+    for part in parts:
+        begins, ends = max(first + part["start"], start), min(first + part["end"], end)
+        if begins < ends:
+            yield begins / RATE, ends / RATE
 
 
 def _views(samples: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:

@@ -2,8 +2,8 @@
 The ledger: what was removed from each clip and how, in a log that anyone can verify.
 
 Read it in this order: facts, entry, kinds (what is said), merkle, checkpoint (what makes it
-binding), log, verify (where it is kept), proof (what others are given), detail, keys (what only
-some may read).
+binding), index, reader, log, verify (where it is kept and found), proof, consistency (what others
+are given), detail, keys (what only some may read).
 
 Why it is so, for what is hard to undo:
 
@@ -20,6 +20,8 @@ Why it is so, for what is hard to undo:
   can be tried. Digests of what was removed are in no entry, keyed or not.
 * A detail has a key of its own, wrapped by one outside the store: destroying 40 bytes forgets it.
 * A new signing key is an entry, signed by the old one: who knows any key can follow to the last.
+* What entries are looked up by is signed too, so that a withdrawal can't be hidden in the database:
+  a tree proves what is there, and only a signed index that nothing else is (see index).
 * SQLite with a sync for each commit on one machine, PostgreSQL for many. Both keep the tree's
   nodes, so that a proof reads 20 rows of a million. One writer at a time: order is what is signed.
 """

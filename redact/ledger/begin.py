@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from redact.errors import LedgerCorruptError, StoreError
 from redact.ledger import checkpoint as checkpoints
-from redact.ledger import database, merkle
+from redact.ledger import database, index, merkle
 from redact.ledger.checkpoint import Checkpoint
 from redact.ledger.database import LAYOUT
 from redact.ledger.files import write_durably, writing
@@ -40,9 +40,14 @@ def _filled(
     db = database.open_at(at, folder)
     try:
         if not db.is_filled():
-            empty = checkpoints.sign(Checkpoint(origin, 0, merkle.EMPTY_ROOT), signer)
-            vkey = checkpoints.verification_key(origin, signer.public_key())
-            db.fill({**meta, "layout": LAYOUT, "vkey": vkey, "checkpoint": empty.decode()})
+            empty = Checkpoint(origin, 0, merkle.EMPTY_ROOT)
+            made = {
+                "layout": LAYOUT,
+                "vkey": checkpoints.verification_key(origin, signer.public_key()),
+                "checkpoint": checkpoints.sign(empty, signer).decode(),
+                "index": checkpoints.sign_index(empty, index.root([], []), signer).decode(),
+            }
+            db.fill({**meta, **made})
         known: dict[str, str] = dict(db.rows("SELECT name, value FROM meta"))
         check_layout(folder, known)
         if db.rows("SELECT 1 FROM entries LIMIT 1"):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import binascii
 from base64 import b64decode, b64encode
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -84,15 +85,46 @@ def sign(checkpoint: Checkpoint, key: Ed25519PrivateKey) -> bytes:
     return sign_note(checkpoint.text, checkpoint.origin, key)
 
 
-def verify(note: bytes, vkey: str) -> Checkpoint:
-    """Raises LedgerCorruptError unless `note` is a checkpoint that this key signed."""
-    text = open_note(note, vkey)
+def verify(note: bytes, *vkeys: str) -> Checkpoint:
+    """
+    Raises LedgerCorruptError unless `note` is a checkpoint that one of these keys signed.
+
+    More than one are those that a log has had: each must be its.
+    """
+    for vkey in vkeys[1:]:
+        with suppress(LedgerCorruptError):
+            return verify(note, vkey)
+    return _parsed(open_note(note, vkeys[0]), vkeys[0].partition("+")[0])
+
+
+def _parsed(text: str, origin: str) -> Checkpoint:
     try:
-        return Checkpoint.parse(text)
+        checkpoint = Checkpoint.parse(text)
     except ValueError as error:
-        raise LedgerCorruptError(
-            f"a signed note is no checkpoint: {error}.", means="It proves nothing of a log."
-        ) from error
+        raise _no_checkpoint(str(error)) from error
+    if checkpoint.origin != origin:
+        raise _no_checkpoint("it is about another thing")
+    return checkpoint
+
+
+def _no_checkpoint(why: str) -> LedgerCorruptError:
+    return LedgerCorruptError(
+        f"a signed note is no checkpoint: {why}.", means="It proves nothing of a log."
+    )
+
+
+def sign_index(head: Checkpoint, root: bytes, key: Ed25519PrivateKey) -> bytes:
+    """A note over the index of the log at this head (see ledger.index): no checkpoint of it."""
+    text = Checkpoint(f"{head.origin}/index", head.size, root).text
+    return sign_note(text, head.origin, key)
+
+
+def verify_index(note: bytes, vkey: str, head: Checkpoint) -> bytes:
+    """The root of the index at this head. Raises LedgerCorruptError unless the key signed it."""
+    signed = _parsed(open_note(note, vkey), f"{head.origin}/index")
+    if signed.size != head.size:
+        raise _no_checkpoint("it is about another state of the log")
+    return signed.root
 
 
 def _signature(line: str, name: str, public: Ed25519PublicKey) -> bytes:

@@ -16,33 +16,27 @@ from typing import Any, Protocol
 from redact.errors import LedgerCorruptError, StoreError
 from redact.ledger.files import locked
 
-LAYOUT = "2"
+LAYOUT = "3"
 """Of the tables below. A log of another layout is not opened."""
 
 Row = tuple[Any, ...]
 
 TABLES = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE entries (
-    seq {number} PRIMARY KEY, bytes {bytes} NOT NULL, kind TEXT NOT NULL, rec TEXT,
-    idem TEXT, output TEXT, replaces {number}, file TEXT, url TEXT
-);
+CREATE TABLE entries (seq {number} PRIMARY KEY, bytes {bytes} NOT NULL, kind TEXT NOT NULL);
 CREATE INDEX by_kind ON entries (kind, seq);
-CREATE INDEX by_rec ON entries (rec) WHERE rec IS NOT NULL;
-CREATE INDEX by_idem ON entries (idem) WHERE idem IS NOT NULL;
-CREATE INDEX by_output ON entries (output) WHERE output IS NOT NULL;
-CREATE INDEX by_file ON entries (file) WHERE file IS NOT NULL;
-CREATE INDEX by_url ON entries (url) WHERE url IS NOT NULL;
 -- Exactly once: one publication for each piece of work, and one that replaces it if it is lost.
-CREATE UNIQUE INDEX once ON entries (idem) WHERE kind = 'published' AND replaces IS NULL;
-CREATE UNIQUE INDEX replaced_once ON entries (replaces) WHERE replaces IS NOT NULL;
--- Which later entries are about an entry: withdrawals, verdicts, who was given it.
-CREATE TABLE refers (entry {number}, seq {number}, PRIMARY KEY (entry, seq)) {packed};
+CREATE TABLE once (key {number} PRIMARY KEY, seq {number} NOT NULL);
 CREATE TABLE nodes (
     level INTEGER, place {number}, hash {bytes} NOT NULL, PRIMARY KEY (level, place)
 ) {packed};
 -- The last checkpoint of each signing key that was replaced, by the seq of its key entry.
 CREATE TABLE handovers (seq {number} PRIMARY KEY, note TEXT NOT NULL);
+-- What entries are looked up by: see redact.ledger.index.
+CREATE TABLE tail (word {number} PRIMARY KEY);
+CREATE TABLE small (block {number} PRIMARY KEY, digest {bytes} NOT NULL, words {bytes} NOT NULL);
+CREATE TABLE large (block {number} PRIMARY KEY, digest {bytes} NOT NULL, sums {bytes} NOT NULL);
+CREATE TABLE pages (place {number} PRIMARY KEY, words {bytes} NOT NULL);
 """
 
 
@@ -91,19 +85,26 @@ class Database(Protocol):
 
 
 def packed(entry: bytes) -> bytes:
-    """An entry as its column keeps it: zlib, a third of the size."""
-    return zlib.compress(entry, 1)
+    """An entry as its column keeps it: zlib, a third of the size, and a check sum of that."""
+    data = zlib.compress(entry, 1)
+    return data + zlib.crc32(data).to_bytes(4, "big")
 
 
 def unpacked(column: object) -> bytes:
-    """The entry of a column. Raises LedgerCorruptError for one that `packed` did not write."""
+    """
+    The entry of a column. Raises LedgerCorruptError for one with any bit changed.
+
+    The check sum is for bits that mean nothing to zlib; what they mean is the tree's to prove.
+    """
     try:
-        data = zlib.decompress(bytes(column))  # type: ignore[call-overload]
+        data = bytes(column)  # type: ignore[call-overload]
+        stream, check = zlib.decompressobj(), zlib.crc32(data[:-4]).to_bytes(4, "big")
+        entry = stream.decompress(data[:-4])
     except (zlib.error, TypeError, ValueError) as error:
         raise _damaged() from error
-    if packed(data) != bytes(column):  # type: ignore[call-overload]
+    if check != data[-4:] or not stream.eof or stream.unused_data:
         raise _damaged()
-    return data
+    return entry
 
 
 def _damaged() -> LedgerCorruptError:
@@ -135,7 +136,8 @@ class Sqlite:
         self._db.text_factory = lambda text: text.decode("utf-8", "replace")
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = FULL")  # NORMAL may lose an acknowledged commit
-        self._db.execute("PRAGMA cache_size = -65536")  # 64 MB: indexes of digests grow anywhere
+        self._db.execute("PRAGMA wal_autocheckpoint = 4000")  # 16 MB: each copies pages of `once`
+        self._db.execute("PRAGMA cache_size = -65536")  # 64 MB: `once` grows anywhere
 
     def rows(self, query: str, values: Sequence[Any] = ()) -> list[Row]:
         return self._db.execute(query, values).fetchall()

@@ -71,10 +71,24 @@ class Entry:
         return str(found) if found else None
 
     @property
-    def columns(self) -> tuple[Any, ...]:
-        """What a log looks an entry up by: the columns of its database, after the bytes."""
-        names = self.kind, self.rec or None, self.idem, self.output
-        return *names, self.replaces, self.file_hmac, self.url_hmac
+    def said(self) -> list[tuple[str, str | int]]:
+        """What a log looks an entry up by: names and values (see ledger.index)."""
+        value = self.value
+        named: list[tuple[str, str | int | None]] = [
+            ("rec", value.get("rec")),
+            ("output", self.output),
+            ("file", self.file_hmac),
+            ("url", self.url_hmac),
+        ]
+        found = [(name, it) for name, it in named if it is not None]
+        return [*found, *(("of", seq) for seq in self.refers)]
+
+    @property
+    def once(self) -> tuple[str, str | int] | None:
+        """What only one entry of a log may say: that it publishes a work first, or replaces one."""
+        if self.replaces is not None:
+            return "replaces", self.replaces
+        return ("idem", self.idem) if self.kind == "published" and self.idem else None
 
     @property
     def file_name(self) -> str:
@@ -98,7 +112,7 @@ class Entry:
     def from_bytes(cls, data: bytes) -> Entry:
         """Raises LedgerCorruptError unless these are bytes that `to_bytes` writes."""
         try:
-            value = json.loads(data)
+            value = json.loads(data.decode("ascii"))
         except (ValueError, RecursionError) as error:
             raise _no_entry("they are not JSON") from error
         if place := breach(value):

@@ -10,7 +10,7 @@ from typing import Any
 from redact.errors import LedgerCorruptError
 from redact.ledger import merkle
 from redact.ledger.checkpoint import Checkpoint
-from redact.ledger.log import Log
+from redact.ledger.reader import Reader
 
 
 @dataclass(slots=True)
@@ -25,7 +25,7 @@ class Follower:
     size: int = 0
     edge: dict[int, bytes] = field(default_factory=dict)  # by level, see merkle.grown
 
-    def follow(self, log: Log, visit: Callable[[dict[str, Any]], None]) -> Checkpoint:
+    def follow(self, log: Reader, visit: Callable[[dict[str, Any]], None]) -> Checkpoint:
         """
         Visit each entry's value that is new, in order; returns the checkpoint that covers them.
 

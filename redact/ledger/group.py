@@ -1,7 +1,8 @@
 """
 How entries are written: one transaction for all that threads want to append at the same time.
 
-It holds the entries, the new nodes of the tree and the signed checkpoint, and costs one sync.
+It holds the entries, the new nodes of the tree, what they are looked up by and the signed
+checkpoint, and costs one sync.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from redact.errors import StoreError
 from redact.ledger import checkpoint as checkpoints
-from redact.ledger import database, merkle
+from redact.ledger import database, index, merkle
 from redact.ledger.checkpoint import Checkpoint
 from redact.ledger.database import Database, TakenError, packed
 from redact.ledger.entry import Entry
@@ -93,9 +94,12 @@ def write(
         batch = _Batch(read_head(), stored)
         for request in requests:
             _add(db, request, batch)
+        index.extend(db, batch.entries)
         head = batch.head()
         note = checkpoints.sign(head, signer)
         db.rows("UPDATE meta SET value = ? WHERE name = 'checkpoint'", (note.decode(),))
+        signed = checkpoints.sign_index(head, index.root_of(db), signer)
+        db.rows("UPDATE meta SET value = ? WHERE name = 'index'", (signed.decode(),))
         if batch.ends_with_key:
             db.insert("handovers", [(head.size - 1, note.decode())])
         database.commit(db)
@@ -113,11 +117,11 @@ def _add(db: Database, request: Request, batch: _Batch) -> None:
         written = [entry.to_bytes() for entry in entries]
         nodes = batch.grown(written)
         rows = [
-            (entry.seq, packed(data), *entry.columns)
+            (entry.seq, packed(data), entry.kind)
             for entry, data in zip(entries, written, strict=True)
         ]
         db.insert("entries", rows)
-        db.insert("refers", [(of, it.seq) for it in entries for of in set(it.refers)])
+        db.insert("once", [(index.key(*it.once), it.seq) for it in entries if it.once])
         db.insert("nodes", [(*place, value) for place, value in nodes.items()])
     except (StoreError, TakenError) as error:
         db.rows("ROLLBACK TO request")
@@ -132,7 +136,7 @@ class _Batch:
     """The log as the transaction makes it: the new nodes stay at hand until it is committed."""
 
     def __init__(self, head: Checkpoint, stored: merkle.Node) -> None:
-        self.size, self.ends_with_key = head.size, False
+        self.size, self.entries = head.size, list[Entry]()
         self._origin, self._stored = head.origin, stored
         self._nodes: dict[tuple[int, int], bytes] = {}
 
@@ -154,8 +158,11 @@ class _Batch:
     def accept(self, entries: Sequence[Entry], nodes: Mapping[tuple[int, int], bytes]) -> None:
         self._nodes.update(nodes)
         self.size += len(entries)
-        if entries:
-            self.ends_with_key = entries[-1].kind == "key"
+        self.entries += entries
+
+    @property
+    def ends_with_key(self) -> bool:
+        return bool(self.entries) and self.entries[-1].kind == "key"
 
     def _node(self, level: int, place: int, new: Mapping[tuple[int, int], bytes]) -> bytes:
         known = new.get((level, place)) or self._nodes.get((level, place))

@@ -1,5 +1,5 @@
 """
-Proofs that others check offline, with the public key alone, and what a witness remembers.
+Proofs that others check offline, with the public key alone.
 
 A proof is a C2SP tlog-proof (https://c2sp.org/tlog-proof) whose extra data is the entry itself: its
 hash is the leaf, so nothing has to be believed. It shows that the entry is in the log of the
@@ -10,15 +10,13 @@ from __future__ import annotations
 
 from base64 import b64decode, b64encode
 from dataclasses import dataclass
-from pathlib import Path
 
 from redact.errors import LedgerCorruptError
 from redact.ledger import checkpoint as checkpoints
 from redact.ledger import merkle
 from redact.ledger.checkpoint import Checkpoint
 from redact.ledger.entry import Entry
-from redact.ledger.files import write_durably, writing
-from redact.ledger.log import Log
+from redact.ledger.reader import Reader
 
 HEADER = "c2sp.org/tlog-proof@v1"
 
@@ -52,7 +50,7 @@ class Proof:
         return proof
 
 
-def prove(log: Log, entry: Entry) -> bytes:
+def prove(log: Reader, entry: Entry) -> bytes:
     """The proof that an entry of a log is in it, as it stands now."""
     with log.snapshot():
         head = log.checkpoint()
@@ -60,14 +58,14 @@ def prove(log: Log, entry: Entry) -> bytes:
         return Proof(entry.to_bytes(), entry.seq, tuple(hashes), log.note()).to_bytes()
 
 
-def verify(data: bytes, vkey: str) -> tuple[Entry, Checkpoint]:
+def verify(data: bytes, *vkeys: str) -> tuple[Entry, Checkpoint]:
     """
-    The entry that a proof shows to be in the log that this key signs.
+    The entry that a proof shows to be in the log that one of these keys signs.
 
     Needs nothing but the two. Raises LedgerCorruptError for anything else.
     """
     proof = Proof.from_bytes(data)
-    head = checkpoints.verify(proof.note, vkey)
+    head = checkpoints.verify(proof.note, *vkeys)
     entry = Entry.from_bytes(proof.entry)
     leaf = merkle.leaf_hash(proof.entry)
     if entry.seq != proof.index or not merkle.verify_inclusion(
@@ -75,39 +73,6 @@ def verify(data: bytes, vkey: str) -> tuple[Entry, Checkpoint]:
     ):
         raise _no_proof()
     return entry, head
-
-
-def check_witness(log: Log, witness: Path) -> Checkpoint:
-    """
-    Check that a log continues the one that was seen last, and remember how it stands now.
-
-    `witness` is a file of yours, out of reach of whoever keeps the log; it is made at the first
-    check. Raises LedgerCorruptError, and leaves the file as it is, if the log was rolled back or
-    has another history.
-    """
-    with log.snapshot():
-        head, note = log.checkpoint(), log.note()
-        with writing(f"the witness {witness.name} could not be read"):
-            seen_note = witness.read_bytes() if witness.exists() else None
-        if seen_note is not None:
-            _check_continues(log, log.chain.verify(seen_note), head)
-    with writing(f"the witness {witness.name} could not be written"):
-        write_durably(witness, note)
-    return head
-
-
-def _check_continues(log: Log, seen: Checkpoint, head: Checkpoint) -> None:
-    same = seen.origin == head.origin and seen.size <= head.size
-    if same and seen.size:
-        hashes = merkle.consistency_proof(seen.size, head.size, log.node)
-        same = merkle.verify_consistency(seen.size, head.size, seen.root, head.root, hashes)
-    if not same:
-        raise LedgerCorruptError(
-            f"the ledger has {head.size} entries and does not continue the {seen.size} that the "
-            "witness saw.",
-            means="It was rolled back or rewritten, or it is another log.",
-            todo="Ask its keeper which of the two is true, and keep the witness file.",
-        )
 
 
 def _base64(data: bytes) -> str:

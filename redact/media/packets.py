@@ -29,7 +29,7 @@ def packets(source: Any, streams: list[Any], name: str) -> Iterator[Any]:
         raise InputError(f"{name}: the file is damaged: it can't be read to its end.") from error
 
 
-def _shows(packet: Any) -> bool:
+def shows(packet: Any) -> bool:
     """VP8 keeps frames that are only referred to in packets of their own."""
     if packet.stream.type != "video" or codec_of(packet.stream) != "vp8":
         return True
@@ -71,7 +71,7 @@ class Tally:
 
     def add(self, packet: Any, *, slots: bool) -> None:
         """`slots`: the container has places in a row for its packets, and no times."""
-        if not _shows(packet):
+        if not shows(packet):
             return
         if packet.is_discard:
             self.hidden += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -106,7 +107,7 @@ class _Ear:
 
     def __init__(self) -> None:
         self._resampler = av.AudioResampler(format="flt", layout="mono", rate=EAR_RATE)
-        self._heard: list[NDArray[np.float32]] = []
+        self._heard = array("f")  # grows in place: of a long clip there is no room for a copy
         self._start_us = 0
         self._done = 0
 
@@ -119,12 +120,12 @@ class _Ear:
 
     def _keep(self, frame: Any) -> None:
         for out in self._resampler.resample(frame):
-            self._heard.append(out.to_ndarray().reshape(-1))
+            self._heard.frombytes(out.to_ndarray().tobytes())
 
     def sound(self) -> Sound:
         self._keep(None)
-        samples = np.concatenate(self._heard) if self._heard else np.zeros(0, np.float32)
-        return Sound(np.clip(samples, -1, 1), EAR_RATE, self._start_us)
+        samples = np.frombuffer(self._heard, np.float32)
+        return Sound(np.clip(samples, -1, 1, out=samples), EAR_RATE, self._start_us)
 
 
 def audio_frame(samples: NDArray[np.float32], rate: int, layout: Any, pts: int) -> Any:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
+import resource
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +15,15 @@ from av.error import FFmpegError
 
 from redact.errors import InputError, Reason, printable
 from redact.media.formats import DEMUXERS
+
+_PR_SET_DUMPABLE = 4
+
+
+def without_core_dump() -> None:
+    """This process leaves none, not even one that goes to a program: it would hold the file."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 class _Nameless:

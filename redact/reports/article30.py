@@ -19,6 +19,10 @@ PERSONAL = {
     "face": "pd:Picture",
     "plate": "pd:VehicalLicenseNumber",  # sic: so it is spelt in DPV
     "spoken_name": "pd:Name",
+    "spoken_phone": "pd:TelephoneNumber",
+    "spoken_email": "pd:EmailAddress",
+    "spoken_address": "pd:PhysicalAddress",
+    "spoken_card": "pd:PaymentCardNumber",
 }
 """What is looked for, as DPV's categories of personal data."""
 MEASURES = ["dpv:DataRedaction", "dpv:Deidentification", "dpv:HashMessageAuthenticationCode"]

@@ -6,6 +6,7 @@ import json
 from typing import Any, BinaryIO
 
 from redact.errors import UsageError
+from redact.ledger.proof import prove
 from redact.quality import SIGNATURES, result
 from redact.reports.document import Document, section, write_pdf
 from redact.reports.register import utc
@@ -32,8 +33,10 @@ def gather(subject: Subject) -> dict[str, Any]:
     for value in entries:
         if value["kind"] == "verdict":
             verdicts.setdefault(value.get("rec") or value["probe"], value)
+    promised = next(value for value in entries if value["kind"] == "qa_seed")
     return {
         "lot": lot,
+        "promised": promised,
         "drawn": drawn,
         "signatures": list(signed.values()),
         "result": result(verdicts.values()),
@@ -45,8 +48,24 @@ def _last(subject: Subject) -> str | None:
     return next((value["lot"] for value in reversed(list(subject.values("sign_off")))), None)
 
 
+UNSIGNED = (
+    "This paper itself is not digitally signed: what is signed is the ledger's checkpoint, and the "
+    "entries that it names are in the ledger. Believe it as far as those entries say the same."
+)
+
+
 def write_json(file: BinaryIO, subject: Subject) -> int:
-    value = {"schema": "redact/certificate/1", **gather(subject)}
+    found = gather(subject)
+    numbers = [found["promised"]["seq"], found["drawn"]["seq"]]
+    numbers += [value["seq"] for value in found["signatures"]]
+    value = {
+        "schema": "redact/certificate/1",
+        **found,
+        "note": UNSIGNED,
+        "checkpoint": subject.log.note().decode(),
+        "key": subject.log.vkey,
+        "proofs": {seq: prove(subject.log, subject.log.at(seq)).decode() for seq in numbers},
+    }
     file.write(json.dumps(value, indent=1).encode() + b"\n")
     return 1
 
@@ -88,9 +107,27 @@ def document(found: dict[str, Any], subject: Subject) -> Document:
                 "That no clip leaks; that reviewers see everything; that people can't be told by "
                 "body, clothes, place or voice, which stay in the footage."
             )),
+            section("How to check this", UNSIGNED, _ways_to_check(found, subject)),
             section("Made from", subject.made_from),
         ),
     )  # fmt: skip
+
+
+def _ways_to_check(found: dict[str, Any], subject: Subject) -> list[tuple[str, str]]:
+    signed = ", ".join(str(value["seq"]) for value in found["signatures"])
+    return [
+        ("key that signs the ledger", subject.log.vkey),
+        ("signed checkpoint", subject.log.note().decode()),
+        ("the promise of the draw", f"entry {found['promised']['seq']}"),
+        ("the draw", f"entry {found['drawn']['seq']}"),
+        ("the signatures", f"entries {signed}"),
+        ("this paper's sha256", "in the ledger's entry of this export, the one after the entries "
+         f"that the checkpoint covers (entry {subject.head.size} or later)"),
+        ("with the store", "redact ledger verify checks every entry; redact ledger show RECORD and "
+         "the page's lot show what they say"),
+        ("without the store", "the same certificate as JSON holds an inclusion proof (C2SP "
+         "tlog-proof) of each of these entries, for the key above"),
+    ]  # fmt: skip
 
 
 def _finding(said: dict[str, Any]) -> str:

@@ -13,7 +13,8 @@ from redact.errors import UsageError
 STYLE = (
     "body{font:16px/1.5 system-ui,sans-serif;max-width:50rem;margin:2rem auto;padding:0 1rem}"
     "table{border-collapse:collapse;width:100%}td,th{border:1px solid #888;padding:.3rem .5rem;"
-    "text-align:left;vertical-align:top;overflow-wrap:anywhere}@media(prefers-color-scheme:dark)"
+    "text-align:left;vertical-align:top;overflow-wrap:anywhere}td:first-child{min-width:9rem;"
+    "overflow-wrap:normal}p,td{white-space:pre-line}@media(prefers-color-scheme:dark)"
     "{body{background:#111;color:#eee}}"
 )
 
@@ -92,14 +93,15 @@ def write_pdf(file: BinaryIO, document: Document) -> int:
     )
 
     def cells(row: Sequence[str]) -> list[Any]:
-        return [Paragraph(escape(cell), styles["BodyText"]) for cell in row]
+        return [Paragraph(escape(cell).replace("\n", "<br/>"), styles["BodyText"]) for cell in row]
 
     flow: list[Any] = [Paragraph(escape(document.title), styles["Title"])]
     for one in document.sections:
         flow += [Spacer(1, 8), Paragraph(escape(one.title), styles["Heading2"])]
         flow += [Paragraph(escape(one.text), styles["BodyText"]), Spacer(1, 4)] if one.text else []
         rows = [cells(row) for row in (one.head, *one.rows) if row]
-        flow += [Table(rows, style=lined, repeatRows=bool(one.head))] if rows else []
+        widths = (130, 321) if rows and len(rows[0]) == 2 else None  # points, between margins
+        flow += [Table(rows, widths, style=lined, repeatRows=bool(one.head))] if rows else []
     buffer = io.BytesIO()
     SimpleDocTemplate(buffer, pagesize=A4, title=document.title, invariant=1).build(flow)
     file.write(buffer.getvalue())

@@ -39,12 +39,18 @@ def document(subject: Subject) -> Document:
                 ("origin", head.origin), ("key that signs it", subject.log.vkey),
                 ("entries", head.size), ("root", head.root.hex()),
             ]),
+            section("Keys that signed it", "", _keys(subject), "key", "signs from entry"),
             section("Its signed checkpoint", subject.log.note().decode()),
             section("Entries by kind", "", sorted(kinds.items()), "kind", "entries"),
             section("Earlier checks", "" if earlier else "None was recorded.", earlier,
                     "when", "result", "entries", "root", "who"),
         ),
     )  # fmt: skip
+
+
+def _keys(subject: Subject) -> list[tuple[str, int]]:
+    """Every key of the log, oldest first, each handing over to the next."""
+    return [(vkey, max(size, 0)) for size, vkey in subject.log.chain.links]
 
 
 def write_report_text(file: BinaryIO, subject: Subject) -> int:

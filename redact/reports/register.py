@@ -53,13 +53,13 @@ def rows(subject: Subject) -> Iterator[tuple[Any, ...]]:
 
 
 def _clip(subject: Subject, value: dict[str, Any], state: str) -> tuple[Any, ...]:
-    out, gone = value.get("out", {}), subject.withdrawn.get(value["rec"], {})
+    out, gone = value.get("out", {}), subject.gone(value) or {}
     return (
         value["rec"],
         value["seq"],
         utc(value["t_utc_us"]),
         state,
-        value.get("reason") or (gone.get("reason") if state == "withdrawn" else None),
+        value.get("reason") or gone.get("reason"),
         value["pol"]["id"],
         value["pol"]["sha256"],
         f"{value['eng']['name']} {value['eng']['ver']}",

@@ -25,7 +25,7 @@ def rows(subject: Subject) -> Iterator[tuple[Any, ...]]:
     today = utc(subject.made_us)[:10]
     for value, state in subject.clips():
         kept, gone = value.get("ret", {}), shredded.get(value["seq"])
-        back = subject.withdrawn.get(value["rec"]) if state == "withdrawn" else None
+        back = subject.gone(value)
         until = kept.get("restricted_until")
         detail = "kept" if "detail" in value else "none"
         if until and until < today and detail == "kept":
@@ -40,5 +40,5 @@ def rows(subject: Subject) -> Iterator[tuple[Any, ...]]:
             utc(gone["t_utc_us"]) if gone else None,
             gone["reason"] if gone else None,
             utc(back["t_utc_us"]) if back else None,
-            back["reason"] if back else None,
+            back.get("reason", "source") if back else None,
         )

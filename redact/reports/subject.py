@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,6 +13,7 @@ from typing import Any
 from redact.ledger.checkpoint import Checkpoint
 from redact.ledger.database import unpacked
 from redact.ledger.log import Log
+from redact.reports.later import closes, file_of, restated, url_of
 
 BATCH = 2000
 TO_BE_PROVIDED = "to be provided"
@@ -63,26 +65,72 @@ class Subject:
             yield json.loads(data)
 
     @cached_property
-    def standing(self) -> dict[str, int]:
-        """By record: the number of the entry that says what became of it."""
-        made = self.values("published", "held")
-        return {value["rec"]: value["seq"] for value in made}
-
-    @cached_property
-    def withdrawn(self) -> dict[str, dict[str, Any]]:
-        """By record: the entry that withdrew it."""
-        return {value["rec"]: value for value in self.values("withdrawn")}
+    def _known(self) -> Known:
+        """What became of clips and sources, from one pass over the log."""
+        known = Known()
+        for value in self.values("published", "held", "withdrawn", "source"):
+            known.add(value)
+        return known
 
     def clips(self) -> Iterator[tuple[dict[str, Any], str]]:
-        """Each clip's entry that stands, with its state: published, held, withdrawn."""
+        """
+        Each clip's entry that stands, with its state: published, held, withdrawn.
+
+        Of its source it says what was said last, which may have been after the run.
+        """
         for value in self.values("published", "held"):
-            if self.standing[value["rec"]] == value["seq"]:
-                yield value, self.state(value)
+            if self._known.standing[value["rec"]] == value["seq"]:
+                said = self._known.said.get(file_of(value) or -1, value["seq"])
+                later = value if said == value["seq"] else self.log.at(said).value
+                yield restated(value, later), self.state(value)
+
+    def gone(self, value: dict[str, Any]) -> dict[str, Any] | None:
+        """The entry that took a published clip back, or closed its source; None if it stands."""
+        if value["kind"] != "published":
+            return None
+        own = self._known.withdrawn.get(value["rec"])
+        if own and own["seq"] > value["seq"]:
+            return own
+        return self._known.closed_files.get(file_of(value) or -1)
 
     def state(self, value: dict[str, Any]) -> str:
-        gone = self.withdrawn.get(value["rec"])
-        return "withdrawn" if gone and gone["seq"] > value["seq"] else str(value["kind"])
+        return "withdrawn" if self.gone(value) else str(value["kind"])
 
     def published(self) -> Iterator[dict[str, Any]]:
         """The clips that may be asked for."""
         return (value for value, state in self.clips() if state == "published")
+
+
+class Known:
+    """By record and source: what the entries of a log say in the end."""
+
+    def __init__(self) -> None:
+        self.standing: dict[str, int] = {}  # by record: the seq of the entry that stands
+        self.withdrawn: dict[str, dict[str, Any]] = {}  # by record: the entry that withdrew it
+        self.said: dict[int, int] = {}  # by file: the seq of what was said last of its source
+        self._closed: dict[int, dict[str, Any]] = {}  # by file or address: what closed it first
+        self._came = array("Q"), array("Q")  # files, and beside each an address it came from
+
+    def add(self, value: dict[str, Any]) -> None:
+        """Take in one entry; entries come in order."""
+        file, url = file_of(value), url_of(value)
+        if value["kind"] in ("published", "held"):
+            self.standing[value["rec"]] = value["seq"]
+        elif value["kind"] == "withdrawn":
+            self.withdrawn[value["rec"]] = value
+        if "rights" in value and file is not None:
+            self.said[file] = value["seq"]
+        if file is not None and url is not None:
+            self._came[0].append(file)
+            self._came[1].append(url)
+        for key in closes(value):
+            self._closed.setdefault(key, value)
+
+    @cached_property
+    def closed_files(self) -> dict[int, dict[str, Any]]:
+        """By file: the entry that closed it for good, or an address it was said to come from."""
+        found = dict(self._closed)
+        for file, url in zip(*self._came, strict=True):
+            if url in self._closed:
+                found.setdefault(file, self._closed[url])
+        return found

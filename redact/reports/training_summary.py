@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from typing import Any, BinaryIO
 
+from redact.quality import SIGNATURES
 from redact.reports import sources, tables
 from redact.reports.document import Document, section, write_html
 from redact.reports.sources import Amount, Sources
@@ -121,13 +122,22 @@ def _redaction(subject: Subject) -> dict[str, Any]:
     for value in subject.published():
         for line in value["sum"]:
             removed[line["k"]] = removed.get(line["k"], 0) + line["count"]
-    signed = list(subject.values("sign_off"))
-    bound = (
-        {name: signed[-1][name] for name in ("n", "leaks", "bound_ppm", "confidence_ppm")}
-        if signed
-        else None
-    )
-    return {"removed_in_total": removed, "last_signed_sample": bound or "no sample was signed yet"}
+    bound = _bound(subject) or "no sample was signed by two people yet"
+    return {"removed_in_total": removed, "last_signed_sample": bound}
+
+
+def _bound(subject: Subject) -> dict[str, Any] | None:
+    """What the last lot says that two people signed, neither of them to reject it."""
+    lots: dict[str, dict[str, dict[str, Any]]] = {}
+    bound = None
+    for value in subject.values("sign_off"):
+        signed = lots.setdefault(value["lot"], {})
+        signed[value["who"]] = value
+        refused = any(one["decision"] == "rejected" for one in signed.values())
+        if len(signed) >= SIGNATURES and not refused:
+            names = ("lot", "n", "leaks", "bound_ppm", "confidence_ppm")
+            bound = {name: value[name] for name in names}
+    return bound
 
 
 def write_json(file: BinaryIO, subject: Subject) -> int:

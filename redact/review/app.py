@@ -79,6 +79,7 @@ RULES = (
     Rule("GET", "/requests", OFFICE, rights.show),
     Rule("POST", "/requests/find", ("officer",), rights.find),
     Rule("POST", "/requests/withdraw", ("officer",), rights.withdraw),
+    Rule("POST", "/requests/close", ("officer",), rights.close),
     Rule("GET", "/ledger", ALL, ledger.health),
     Rule("GET", "/ledger/checkpoint", ALL, ledger.checkpoint),
     Rule("POST", "/ledger/verify", OFFICE, ledger.verify),

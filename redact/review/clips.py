@@ -10,13 +10,14 @@ from urllib.parse import urlencode
 from redact.ledger import kinds
 from redact.ledger.facts import SUFFIX
 from redact.ledger.proof import prove
+from redact.reports.later import closes, restated
 from redact.review import decisions
 from redact.review.asking import Ask, Download, Media, Moved, Page, Reply
-from redact.review.columns import Filter
+from redact.review.columns import STATES, Filter
 from redact.review.filters import PAGE, QUERY, before, choices, wanted
 from redact.review.guard import RefusedError
-from redact.review.index import REVIEWS, STATES
-from redact.review.where import outlined
+from redact.review.index import REVIEWS
+from redact.review.where import how_shown, outlined
 from redact.review.words import WITHDRAWALS
 from redact.withdraw import withdraw as take_back
 
@@ -85,8 +86,12 @@ def where(ask: Ask) -> Page:
     """The same with outlines and times, once the ledger holds that this person looked."""
     rec = ask.record()
     store, entry = ask.store(), decisions.standing(ask.opened, rec)
+    if _shredded(ask.opened.history(rec), entry.seq):
+        raise RefusedError(410, "Where it was removed was destroyed; the ledger says when and why.")
     decisions.record(ask, kinds.access(entry, "review", who=ask.session.who))
-    return Page("clip.html", _clip(ask, outlined(store.recall(entry), entry.value)))
+    source = entry.value["in"]
+    (shown,) = how_shown([store.path(entry)], source["w"] * source["h"])
+    return Page("clip.html", _clip(ask, outlined(store.recall(entry), entry.value, shown)))
 
 
 def _clip(ask: Ask, places: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -96,11 +101,15 @@ def _clip(ask: Ask, places: dict[str, Any] | None = None) -> dict[str, Any]:
         raise RefusedError(
             404, "The ledger has no such record.", "Look for it in the list of clips."
         )
-    history = ask.opened.history(rec)
-    entry = next(value for value in reversed(history) if value["kind"] in ("published", "held"))
+    history = [value for value in ask.opened.history(rec) if _concerns(value, rec)]
+    own = [value for value in history if value.get("rec") == rec]
+    entry = next(value for value in reversed(own) if value["kind"] in ("published", "held"))
+    said = next((value for value in reversed(history) if "rights" in value), entry)
     return {
         "clip": clip,
-        "entry": entry,
+        "entry": restated(entry, said),
+        "said_by": said["seq"],
+        "shredded": _shredded(own, entry["seq"]),
         "history": history,
         "last": max(value["seq"] for value in history),
         "where": places,
@@ -110,6 +119,18 @@ def _clip(ask: Ask, places: dict[str, Any] | None = None) -> dict[str, Any]:
         "answers": [answer for answer in REVIEWS if answer != "not_yet"],
         "withdrawals": list(WITHDRAWALS),
     }
+
+
+def _concerns(value: dict[str, Any], rec: str) -> bool:
+    """Whether a clip's page tells of an entry; of other clips of its file, what is about all."""
+    about_all = value["kind"] == "source" or "rights" in value or bool(closes(value))
+    return value.get("rec") == rec or about_all
+
+
+def _shredded(history: list[dict[str, Any]], seq: int) -> dict[str, Any] | None:
+    """The entry that destroyed the restricted detail of entry `seq`, if one did."""
+    found = (one for one in history if one["kind"] == "shredded" and one["of"] == seq)
+    return next(found, None)
 
 
 def _claim(ask: Ask, rec: str) -> str | None:

@@ -32,6 +32,7 @@ COLUMNS = {
     "first": np.int64,  # the number of the entry that published it first, and of the one that
     "gone": np.int64,  # withdrew it; NEVER if there is none
 }
+STATES = ("published", "held", "withdrawn")
 NEVER = 1 << 60
 NONE = 2_000_000
 """A score above every score."""

@@ -6,9 +6,9 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from redact.review.columns import Filter
+from redact.review.columns import STATES, Filter
 from redact.review.guard import RefusedError
-from redact.review.index import KIND_BITS, METHOD_BITS, REVIEWS, STATES, Index
+from redact.review.index import KIND_BITS, METHOD_BITS, REVIEWS, Index
 
 QUERY = (
     "state", "kind", "method", "policy", "model", "domain", "licence", "reason", "since", "until",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -80,7 +81,7 @@ async def form_of(request: Request) -> dict[str, str]:
     if kind != "application/x-www-form-urlencoded":
         raise RefusedError(415, "That is not a form.")
     body = b""
-    async for part in request.stream():
+    async for part in _parts(request):
         body += part
         if len(body) > BODY_BYTES:
             raise RefusedError(413, "That is too much text.", "Nothing was changed. Send less.")
@@ -105,3 +106,12 @@ def checked(pairs: list[tuple[str, str]]) -> dict[str, str]:
         if any(ord(letter) < 32 or ord(letter) == 127 for letter in value):
             raise RefusedError(400, "A field holds characters that can't be shown.")
     return {name: value.strip() for name, value in fields.items()}
+
+
+async def _parts(request: Request) -> AsyncIterator[bytes]:
+    """The body, as it comes; raises RefusedError where it breaks off."""
+    try:
+        async for part in request.stream():
+            yield part
+    except ClientDisconnect as error:
+        raise RefusedError(400, "The form broke off.", "Nothing was changed.") from error

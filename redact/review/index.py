@@ -8,20 +8,18 @@ whenever it does not continue into the log that is there.
 from __future__ import annotations
 
 import json
-import sqlite3
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from redact.review.columns import COLUMNS, NEVER, NONE, Columns
+from redact.reports.later import file_of
+from redact.review import origins
+from redact.review.columns import COLUMNS, NEVER, NONE, STATES, Columns
+from redact.review.tables import open_index
 from redact.review.words import KINDS, METHODS
 
-LAYOUT = "1"
-"""Of the tables below; another one means: make it again."""
 BATCH = 2000
-STATES = ("published", "held", "withdrawn")
 REVIEWS = (
     "not_yet",
     "face_seen",
@@ -38,17 +36,6 @@ SHOWN = ("rec", "seq", "output", "sum", *COLUMNS)
 LISTS = ("policy", "models", "media", "domain", "licence", "reason")
 """The columns that hold codes of words."""
 
-TABLES = """
-CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE words (code INTEGER PRIMARY KEY, list TEXT, word TEXT, UNIQUE (list, word));
-CREATE TABLE clips (
-    key INTEGER PRIMARY KEY, rec TEXT UNIQUE, seq INTEGER, output TEXT, sum TEXT, {columns}
-);
-CREATE INDEX by_output ON clips (output) WHERE output IS NOT NULL;
-CREATE TABLE others (seq INTEGER PRIMARY KEY, kind TEXT, about TEXT, value TEXT);
-CREATE INDEX by_about ON others (kind, about, seq);
-"""
-
 
 class Index:
     """Fed from the log, in order. One thread feeds; any number read."""
@@ -56,7 +43,7 @@ class Index:
     def __init__(self, path: Path | None, log: str) -> None:
         """`log` names the log and its key; an index of another log at `path` is made again."""
         self._mutex = threading.RLock()
-        self._db = _open(path, log)
+        self._db = open_index(path, log)
         self.columns = Columns()
         self._codes: dict[tuple[str, str], int] = {}
         self._words: dict[int, str] = {0: ""}
@@ -65,7 +52,7 @@ class Index:
         rows = self._db.execute(f"SELECT key, {', '.join(COLUMNS)} FROM clips")
         while batch := rows.fetchmany(50_000):
             self.columns.put(_numbers(batch))
-        self.next = self._next()
+        self.next = int(self._get("next") or 0)
 
     def close(self) -> None:
         self._db.close()
@@ -103,23 +90,39 @@ class Index:
 
     def _one(self, value: dict[str, Any]) -> Iterator[int]:
         """Take in one entry; yields the keys of the clips that it says something of."""
-        match value["kind"]:
-            case "published" | "held":
-                yield self._put_clip(value)
-                return
-            case "withdrawn":
-                self._change(value["rec"], "gone", value["seq"])
-                yield from self._change(value["rec"], "state", STATES.index("withdrawn"))
-            case "verdict" if "rec" in value:
-                answer = min(REVIEWS.index(answer) for answer in value["answers"])
-                yield from self._change(value["rec"], "review", answer)
-        about = value.get("lot") or value.get("case") or value.get("rec", "")
-        row = (value["seq"], value["kind"], about, json.dumps(value))
-        self._db.execute("INSERT INTO others VALUES (?, ?, ?, ?)", row)
+        if value["kind"] in ("published", "held"):
+            yield self._put_clip(value)
+        else:
+            yield from self._put_other(value)
+        if "rights" in value:
+            yield from origins.restate(self._db, value, self._origin(value))
+        yield from origins.close(self._db, value)
 
-    def _change(self, rec: str, column: str, value: int) -> list[int]:
-        query = f"UPDATE clips SET {column} = ? WHERE rec = ? RETURNING key"
-        return [int(key) for (key,) in self._db.execute(query, (value, rec)).fetchall()]
+    def _put_other(self, value: dict[str, Any]) -> Iterator[int]:
+        if value["kind"] == "withdrawn":
+            row = (value["seq"], STATES.index("withdrawn"), value["rec"])
+            yield from self._change("gone = min(gone, ?), state = ?", *row)
+        elif value["kind"] == "verdict" and "rec" in value:
+            answer = min(REVIEWS.index(answer) for answer in value["answers"])
+            yield from self._change("review = ?", answer, value["rec"])
+        names = ("lot", "case", "rec", "file_hmac")
+        about = next((value[name] for name in names if name in value), "")
+        other = (value["seq"], value["kind"], about, json.dumps(value))
+        self._db.execute("INSERT INTO others VALUES (?, ?, ?, ?)", other)
+
+    def _change(self, what: str, *values: Any) -> list[int]:
+        query = f"UPDATE clips SET {what} WHERE rec = ? RETURNING key"
+        return [int(key) for (key,) in self._db.execute(query, values).fetchall()]
+
+    def _origin(self, value: dict[str, Any]) -> tuple[int, int]:
+        """The codes of domain and licence that an entry gives, or that were given before it."""
+        if "rights" not in value and value["kind"] in ("published", "held"):
+            said = origins.said_before(self._db, value)
+            if isinstance(said, tuple):
+                return said
+            value = json.loads(said) if said else value
+        words = origins.words_of(value)
+        return self._code("domain", words["domain"]), self._code("licence", words["licence"])
 
     def _put_clip(self, value: dict[str, Any]) -> int:
         row = {
@@ -127,6 +130,7 @@ class Index:
             "seq": value["seq"],
             "output": value["out"]["sha256"] if "out" in value else None,
             "sum": json.dumps(value.get("sum", [])),
+            "file": file_of(value),
             **self._columns_of(value),
         }
         marks = ", ".join("?" * len(row))
@@ -145,8 +149,10 @@ class Index:
         lines, out = value.get("sum", []), value.get("out", {})
         counts = {"face": 0, "plate": 0, "spoken_name": 0, "": 0}
         for line in lines:
-            counts[line["k"] if line["k"] in counts else ""] += line["count"]
-        policy = value["pol"]
+            heard = line["k"] == "speech" or line["k"].startswith("spoken_")
+            kind = "spoken_name" if heard else line["k"]
+            counts[kind if kind in counts else ""] += line["count"]
+        policy, (domain, licence) = value["pol"], self._origin(value)
         return {
             "t": value["t_utc_us"],
             "dur_us": out.get("dur_us", 0),
@@ -154,8 +160,8 @@ class Index:
             "policy": self._code("policy", f"{policy['id']} {policy['sha256'][:12]}"),
             "models": self._code("models", _models(value)),
             "media": self._code("media", out.get("media", "")),
-            "domain": self._code("domain", value.get("src", {}).get("domain", "")),
-            "licence": self._code("licence", value.get("rights", {}).get("licence_media", "")),
+            "domain": domain,
+            "licence": licence,
             "reason": self._code("reason", value.get("reason", "")),
             "score": min((line.get("score_ppm_min", NONE) for line in lines), default=NONE),
             "kinds": sum({KIND_BITS.get(line["k"], 0) for line in lines}),
@@ -243,37 +249,22 @@ class Index:
                 found += self._db.execute(query, part).fetchall()
         return found
 
-    def _next(self) -> int:
-        row = self._db.execute("SELECT value FROM meta WHERE name = 'next'").fetchone()
-        return int(row[0]) if row else 0
+    @property
+    def root(self) -> str:
+        """The log's root over all that was taken in, hex, as it was told; "" if it was not."""
+        return self._get("root")
+
+    @root.setter
+    def root(self, value: str) -> None:
+        with self._mutex:
+            self._set("root", value)
+
+    def _get(self, name: str) -> str:
+        row = self._db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+        return str(row[0]) if row else ""
 
     def _set(self, name: str, value: str) -> None:
         self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
-
-
-def _open(path: Path | None, log: str) -> sqlite3.Connection:
-    """The database of this log's index; what is there of another log or layout is dropped."""
-    mark = f"{LAYOUT} {log}"
-    if path is not None and path.exists() and _mark(path) != mark:
-        path.unlink()
-    db = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False)
-    db.execute("PRAGMA journal_mode = WAL")
-    db.execute("PRAGMA synchronous = OFF")  # it can be made again
-    if not db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'meta'").fetchone():
-        columns = ", ".join(f"{name} INTEGER" for name in COLUMNS)
-        db.executescript(f"BEGIN; {TABLES.format(columns=columns)}")
-        db.execute("INSERT INTO meta VALUES ('mark', ?)", (mark,))
-        db.execute("COMMIT")
-    return db
-
-
-def _mark(path: Path) -> str:
-    """What an index says that it is of; nothing if it can't be read."""
-    try:
-        with closing(sqlite3.connect(path)) as db:
-            return str(db.execute("SELECT value FROM meta WHERE name = 'mark'").fetchone()[0])
-    except (sqlite3.Error, TypeError):
-        return ""
 
 
 def _numbers(rows: Iterable[tuple[int, ...]]) -> Iterator[tuple[int, tuple[int, ...]]]:

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from redact.review import ledger, quality
+from redact.review import ledger, quality, rights
 from redact.review.asking import Ask, Page
-from redact.review.columns import Filter
-from redact.review.index import REVIEWS, STATES
+from redact.review.columns import STATES, Filter
+from redact.review.index import REVIEWS
 
 
 def show(ask: Ask) -> Page:
@@ -26,7 +26,7 @@ def show(ask: Ask) -> Page:
         "ledger": ledger.state(ask.opened),
         "lots": quality.open_lots(ask)[:5],
         "bound": quality.last_bound(ask.opened),
-        "cases": [case for case in index.others("rights_case") if case["state"] == "opened"][:5],
+        "cases": rights.waiting(ask.opened)[:5],
     }
     return Page("overview.html", data)
 

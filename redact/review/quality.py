@@ -15,9 +15,9 @@ from redact.review import decisions
 from redact.review import lots as made
 from redact.review.asking import Ask, Media, Moved, Page
 from redact.review.clips import CLAIM_SECONDS
-from redact.review.columns import Filter
+from redact.review.columns import STATES, Filter
 from redact.review.guard import RefusedError
-from redact.review.index import REVIEWS, STATES
+from redact.review.index import REVIEWS
 from redact.review.lots import Lot
 from redact.review.opened import Opened
 from redact.review.probes import Probe

@@ -16,9 +16,10 @@ from redact.errors import UsageError
 from redact.ledger import kinds
 from redact.ledger.entry import Entry
 from redact.review import decisions
-from redact.review.asking import Ask, Page
+from redact.review.asking import Ask, Moved, Page
 from redact.review.guard import RefusedError
-from redact.review.where import outlined
+from redact.review.opened import Opened
+from redact.review.where import how_shown, outlined
 from redact.review.words import WITHDRAWALS
 from redact.sources.address import normal
 from redact.store import Store
@@ -32,6 +33,8 @@ RIGHTS = {
     "eu-gdpr:A18": "restriction (Art. 18)",
     "opt_out": "opt-out of a rights holder",
 }
+CLOSED = ("done", "refused")
+"""The states of a case after which nobody has to do anything."""
 DAYS = 30
 """To answer a request within (Art. 12(3): one month)."""
 LARGEST = 2048
@@ -43,11 +46,25 @@ def show(ask: Ask) -> Page:
 
 
 def _page(ask: Ask, found: dict[str, Any] | None) -> Page:
-    cases = ask.opened.index.others("rights_case", limit=50)
+    cases = cases_of(ask.opened)[:50]
     return Page(
         "rights.html",
         {"cases": cases, "found": found, "rights": RIGHTS, "reasons": WITHDRAWALS},
     )
+
+
+def cases_of(opened: Opened) -> list[dict[str, Any]]:
+    """Every case as it stands now, the newest first."""
+    last: dict[str, dict[str, Any]] = {}
+    for value in reversed(opened.index.others("rights_case")):
+        last[value["case"]] = last.get(value["case"], {}) | value
+    return sorted(last.values(), key=lambda one: -int(one["seq"]))
+
+
+def waiting(opened: Opened) -> list[dict[str, Any]]:
+    """Cases that nobody has answered yet, the one that is due first at the top."""
+    found = [one for one in cases_of(opened) if one["state"] in ("opened", "found")]
+    return sorted(found, key=lambda one: str(one.get("due", "")))
 
 
 def find(ask: Ask) -> Page:
@@ -89,6 +106,18 @@ def withdraw(ask: Ask) -> Page:
                        "withdrawn": done.new, "suppressed": done.suppressed})  # fmt: skip
 
 
+def close(ask: Ask) -> Moved:
+    """Record that a request was answered, or refused, without a withdrawal."""
+    case, state = ask.form.get("case", ""), ask.form.get("state", "")
+    known = ask.opened.index.others("rights_case", about=case, limit=1)
+    if not known:
+        raise RefusedError(404, "There is no such case.", "Nothing was recorded.")
+    if state not in CLOSED or known[0]["state"] in CLOSED:
+        raise RefusedError(409, "That case is closed already, or can't be closed so.")
+    decisions.record(ask, kinds.rights_case(case, known[0]["right"], state, who=ask.session.who))
+    return Moved("/requests")
+
+
 def _url(ask: Ask) -> str:
     try:
         return normal(ask.form.get("url", ""))
@@ -121,9 +150,16 @@ def _moment(text: str) -> int | None:
 
 
 def _published(store: Store, url: str) -> list[Entry]:
-    """The clips that came from an address, each by the entry that published it last."""
-    entries = store.log.by_url(store.url_hmac(url))
-    last = {entry.rec: entry for entry in entries if entry.kind == "published"}
+    """
+    The clips that came from an address, each by the entry that published it last.
+
+    Also those of which a manifest said so only after the run.
+    """
+    about = store.log.by_url(store.url_hmac(url))
+    files = sorted({entry.file_hmac for entry in about if entry.file_hmac})
+    entries = [*about, *(entry for file in files for entry in store.log.by_file(file))]
+    published = [entry for entry in entries if entry.kind == "published"]
+    last = {entry.rec: entry for entry in sorted(published, key=lambda entry: entry.seq)}
     return list(last.values())
 
 
@@ -159,7 +195,7 @@ def _clip(ask: Ask, store: Store, entry: Entry) -> dict[str, Any]:
         }
         for one in given
     ]
-    return {**clip, "given": shown, "removed_then": None}
+    return {**clip, "given": shown, "removed_then": None, "exact": True}
 
 
 def _look_at(
@@ -180,8 +216,11 @@ def _look_at(
     if kept:
         looks = [kinds.access(entry, why, who=ask.session.who, case=case) for entry, _ in kept]
         decisions.record(ask, *looks)
-    for entry, clip in kept:
-        spans = outlined(store.recall(entry), entry.value)["spans"]
+    pixels = max((entry.value["in"]["w"] * entry.value["in"]["h"] for entry, _ in kept), default=0)
+    shown = how_shown([store.path(entry) for entry, _ in kept], pixels)
+    for (entry, clip), how in zip(kept, shown, strict=True):
+        found = outlined(store.recall(entry), entry.value, how)
+        clip["exact"] = found["exact"]
         clip["removed_then"] = sum(
-            one["start_us"] < span[1] and one["end_us"] > span[0] for one in spans
+            one["start_us"] < span[1] and one["end_us"] > span[0] for one in found["spans"]
         )

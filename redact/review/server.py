@@ -31,6 +31,7 @@ class Where:
     key: Path | None = None
     behind: str | None = None  # the https address of the proxy in front
     known_leaks: Path | None = None
+    witness: Path | None = None  # a file that remembers how the log stood
 
     def check(self) -> None:
         """Raises UsageError for a page that others could reach without accounts and encryption."""
@@ -75,7 +76,7 @@ def serve(store: Path, where: Where, say: Callable[[str, str | None], None]) -> 
     listener = listen(where)
     port = listener.getsockname()[1]
     origins = where.origins(port)
-    with Opened(store) as opened:
+    with Opened(store, witness=where.witness) as opened:
         site = Site(
             opened=opened,
             sessions=Sessions(accounts),

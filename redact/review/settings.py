@@ -45,14 +45,18 @@ def in_words(word: str) -> list[str]:
     known = next((one for one in NAMED.values() if one.sha256.startswith(digest)), None)
     if known is None:
         return []
-    faces, names = known.faces, known.names
+    faces, plates, names = known.faces, known.plates, known.names
     silenced = names.uncovered_language == "silence"
     language = "silenced" if silenced else "a reason to hold the clip"
     return [
         f"Faces are looked for {faces.looks_per_second:g} times a second; method: {faces.method}.",
-        f"What is covered moves out by {faces.margin:.0%} of its size on each side.",
-        f"A detector's finding counts from a score of {faces.min_score:g} on; low, because a miss "
-        "costs a person.",
+        f"What is covered of a face moves out by {faces.margin:.0%} of its size on each side.",
+        f"A face that a detector finds counts from a score of {faces.min_score:g} on; low, because "
+        "a miss costs a person.",
+        f"Licence plates are looked for in the same frames, and count from {plates.min_score:g} "
+        f"on; method: {plates.method}, moved out by {plates.margin:.0%}."
+        if plates.find
+        else "Licence plates are not looked for.",
         f"Spoken names are replaced by {names.method}; speech in a language whose names can't be "
         f"found is {language}.",
         f"The result is looked at a second time; what is still found is removed again, "

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Any
+
+from redact.errors import Refusal
 
 KINDS = {
     "face": "face",
     "plate": "licence plate",
     "spoken_name": "spoken name",
+    "spoken_phone": "spoken telephone number",
+    "spoken_email": "spoken e-mail address",
+    "spoken_address": "spoken postal address",
+    "spoken_card": "spoken card number",
+    "speech": "stretch of speech",
     "metadata": "tag in the file",
     "chapter": "chapter mark",
     "subtitle": "subtitle",
@@ -61,6 +69,10 @@ REASONS = {
     "store_failed": ("The store could not be written.", "See to the disk, then run again."),
     "timeout": ("It took too long.", "Run again on a quieter machine, or raise the limit."),
     "crashed": ("A program crashed on this file.", "Run again; if it stays, leave it out."),
+    "withdrawn": (
+        "It, or its source, was withdrawn.",
+        "Leave it out of the input: nothing of it is published again.",
+    ),
     "memory": ("It needed too much memory.", "Raise the policy's limit, or cut the clip."),
 }
 """Why a clip is held, and what to do about it."""
@@ -95,9 +107,10 @@ ROLES = {
 
 
 def one_or_more(count: int, word: str) -> str:
-    """ "1 face", "2 faces"."""
-    plural = word if word.endswith(")") and count == 1 else word + ("" if count == 1 else "s")
-    return f"{count:,} {plural}"
+    """ "1 face", "2 faces", "2 tags in the file"."""
+    head, rest = re.fullmatch(r"(.*?)((?: in | of | \().*)?", word).groups("")  # type: ignore[union-attr]
+    plural = head + ("es" if head.endswith("ch") else "s") if count != 1 else head
+    return f"{count:,} {plural}{rest}"
 
 
 def same(text: str) -> str:
@@ -117,10 +130,16 @@ def method(name: str) -> str:
 
 
 def reason(name: str) -> str:
-    return REASONS.get(name, (name.replace("_", " "), ""))[0]
+    """Why a clip is held, or may not be used, as a sentence."""
+    if name in REASONS:
+        return REASONS[name][0]
+    sentence = Refusal(name).sentence if name in {*Refusal} else name.replace("_", " ")
+    return sentence[:1].upper() + sentence[1:]
 
 
 def what_to_do(name: str) -> str:
+    if name in {*Refusal} and name not in REASONS:
+        return "Correct the manifest if it is wrong; else leave the clip out."
     return REASONS.get(name, ("", "Ask whoever runs redact here."))[1]
 
 
@@ -144,8 +163,19 @@ def happened(entry: dict[str, Any]) -> str:
             return f"Restricted detail destroyed ({entry['reason']})."
         case "access":
             return "Restricted detail looked at."
+        case "source":
+            return _source(entry)
         case kind:
             return str(kind).replace("_", " ")
+
+
+def _source(entry: dict[str, Any]) -> str:
+    if entry["state"] == "suppressed":
+        why = WITHDRAWALS.get(entry.get("reason", ""), "no reason is recorded")
+        return f"Its source was closed: {why}. Nothing of it may be used or published."
+    licence = entry.get("rights", {}).get("licence_media", "not recorded")
+    domain = entry.get("src", {}).get("domain", "not recorded")
+    return f"Its source was stated anew: domain {domain}, licence of the media {licence}."
 
 
 def time(microseconds: int | None) -> str:

@@ -15,7 +15,8 @@ def open_log(root: Path, folder: Path, at: str | None) -> tuple[keyring.Keys, Lo
     """
     The keys in `folder` and the log of the store at `root`.
 
-    `at` is where a new log's database is; None for a file in the store. Raises StoreError when a
+    What is looked up in it is proved: what was withdrawn can't be hidden from a run. `at` is where
+    a new log's database is; None for a file in the store. Raises StoreError when a
     key is missing or wrong.
     """
     new = not (root / "ledger" / CHECKPOINT).exists()
@@ -29,7 +30,7 @@ def open_log(root: Path, folder: Path, at: str | None) -> tuple[keyring.Keys, Lo
     if new:
         origin = f"redact/{secrets.token_hex(8)}"
         Log.create(root / "ledger", keys.first_signer, origin, at or DATABASE, **ids)
-    log = Log(root / "ledger", keys.signer)
+    log = Log(root / "ledger", keys.signer, proving=True)
     try:
         _check(root, log, ids, at)
     except StoreError:

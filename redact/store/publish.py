@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -19,20 +18,15 @@ from redact.ledger.entry import Entry
 from redact.ledger.facts import SUFFIX, Clip, Facts, Listing
 from redact.ledger.files import digest, locked, move_durably, sync_file, sync_folder, writing
 from redact.store.desk import Desk, abandoned, destroy, seal, sealed_files
+from redact.store.known import Known
 from redact.store.opening import open_log
-from redact.store.standing import (
-    check_not_suppressed,
-    check_not_withdrawn,
-    last_published,
-    shredding,
-    standing,
-)
+from redact.store.standing import shredding, standing
 from redact.store.verify import Summary, detail_folder, lost_detail, verify
 
 FAILED = "the clip could not be published"
 
 
-class Store:
+class Store(Known):
     """
     A store open for writing. Several processes may have it open; threads may share it.
 
@@ -94,10 +88,6 @@ class Store:
             with self._alone():  # a writer may have died before it gave the file its name
                 entry = self._standing(clip)
                 return entry if entry and self._in_place(entry) else None
-
-    def path(self, entry: Entry) -> Path:
-        """Where the file of a published entry is."""
-        return self.root / "clips" / entry.file_name
 
     def workspace(self, clip: Clip, media: str) -> Path:
         """
@@ -175,19 +165,6 @@ class Store:
         with writing("the ledger could not be written"), self._alone():
             return self.log.append(drafts)
 
-    def file_hmac(self, source: str) -> str:
-        """What stands for a source file in this store's entries, by its sha256 (hex)."""
-        return entries.file_hmac(source, self._keys.idem, self._keys.ids["idem"])
-
-    def url_hmac(self, url: str) -> str:
-        """What stands for a URL in this store's entries."""
-        return entries.url_hmac(url, self._keys.idem, self._keys.ids["idem"])
-
-    def check_source(self, url_hmac: str | None) -> None:
-        """Raises AdmissionError if what came from this URL was withdrawn for good."""
-        if url_hmac is not None:
-            check_not_suppressed(self.log.by_url(url_hmac))
-
     def shred(
         self, entry: Entry, reason: str, *, case: str | None = None, who: str | None = None
     ) -> Entry:
@@ -229,40 +206,6 @@ class Store:
         with writing(f"the store {self.root} could not be read"), self._alone():
             pass
         return verify(self.root, vkey=self.log.vkey, recall=self.recall)
-
-    def _idem(self, clip: Clip) -> str | None:
-        return entries.idem(clip, self._keys.idem, self._keys.ids["idem"])
-
-    def _rec(self, clip: Clip) -> str:
-        """Derived from the idem, so that a piece of work has one name; random without a source."""
-        key = self._idem(clip)
-        number = bytes.fromhex(key.rpartition(":")[2])[:16] if key else secrets.token_bytes(16)
-        return entries.record_name(number)
-
-    def _history(self, clip: Clip) -> list[Entry]:
-        """All entries of a piece of work, oldest first; none of what could not be read."""
-        return self.log.by_rec(self._rec(clip)) if clip.source else []
-
-    def _standing(self, clip: Clip) -> Entry | None:
-        """The last publication of a piece of work. Raises AdmissionError if it was withdrawn."""
-        if clip.source is None:
-            return None
-        history = self._history(clip)
-        check_not_withdrawn(history, self.log.by_file(self.file_hmac(clip.source)))
-        return last_published(history)
-
-    def _known(self, clip: Clip, reason: Reason) -> Entry | None:
-        """The entry that makes a hold needless: it stands published, or is held for the same."""
-        history = self._history(clip)
-        if (entry := standing(history)) and self._in_place(entry):
-            return entry
-        made = [entry for entry in history if entry.kind in ("published", "held")]
-        return made[-1] if made and made[-1].value.get("reason") == reason.value else None
-
-    def _in_place(self, entry: Entry) -> bool:
-        """Whether its file is there, by name and size; `verify` reads it."""
-        path = self.path(entry)
-        return path.is_file() and path.stat().st_size == entry.value["out"]["bytes"]
 
     def _stated(self, job: Path, clip: Clip, sidecar: bytes | None) -> dict[str, Any]:
         """What the store itself states of a clip; its detail is durable in the job's folder."""

@@ -3,28 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from redact.tracking.fill import Chain, Scene, edges
-from redact.types import Detection
+from redact.types import Detection, Kind
 
-TWICE_IN = 5
+TWICE_IN = {Kind.FACE: 3, Kind.PLATE: 5}
 """Looks in a row in which a doubtful thing has to be found twice."""
 
 BRIDGE_SECONDS = 2.0
 """A face that is missed for this long, and found again near by, was there all the time."""
 
-REACH = 0.6
+REACH = 1.0
 """How far a centre moves between two looks, in box sizes, however short the time is."""
 
 REACH_PER_SECOND = 2.0
 """How much farther, in box sizes a second."""
 
+FARTHEST = 2.0
+"""And no farther than this, however long: beyond it lies somebody else."""
+
+NESTED = 0.75
+"""Two boxes of one look are of one thing if this share of the smaller one lies in the other."""
+
 RESIZE = 2.5
-"""How many times taller or wider a box becomes between two detections of one track, at most."""
+"""How many times taller or wider a box becomes between two detections of one track, at most; and
+is than one that it is nested in."""
 
 
 def chained(looks: Mapping[int, Sequence[Detection]], scene: Scene) -> list[Chain]:
@@ -35,7 +43,7 @@ def chained(looks: Mapping[int, Sequence[Detection]], scene: Scene) -> list[Chai
         bridge = BRIDGE_SECONDS * scene.rate
         done += [chain for chain in open_chains if index - chain[-1][0] > bridge]
         open_chains = [chain for chain in open_chains if index - chain[-1][0] <= bridge]
-        found = sorted(looks[index], key=lambda item: (-item.score, edges(item.box), item.kind))
+        found = _best_first(looks[index])
         pairs = _pairs(open_chains, found, index, scene.rate)
         for number, detection in enumerate(found):
             if number in pairs:
@@ -45,16 +53,52 @@ def chained(looks: Mapping[int, Sequence[Detection]], scene: Scene) -> list[Chai
     return done + open_chains
 
 
+def _best_first(found: Sequence[Detection]) -> list[Detection]:
+    return sorted(found, key=lambda item: (-item.score, edges(item.box), item.kind))
+
+
+def unnested(found: Sequence[Detection]) -> list[Detection]:
+    """
+    What one look found, nested boxes as one box around both.
+
+    A chain of its own, begun by half a face inside the box of the whole, would be filled for as
+    long as the face's.
+    """
+    kept: list[Detection] = []
+    for one in _best_first(found):
+        place = next((n for n, other in enumerate(kept) if _nested(one, other)), None)
+        if place is None:
+            kept.append(one)
+        else:
+            best = kept[place]
+            doubtful = best.doubtful and one.doubtful
+            kept[place] = replace(best, box=best.box | one.box, doubtful=doubtful)
+    return kept
+
+
+def _nested(one: Detection, other: Detection) -> bool:
+    a, b = one.box, other.box
+    shared = a & b
+    if one.kind is not other.kind or shared is None:
+        return False
+    sides = a.width / b.width, a.height / b.height
+    resize = max(*sides, *(1 / side for side in sides))
+    return resize <= RESIZE and shared.area >= NESTED * min(a.area, b.area)
+
+
 def believed(chain: Chain, scene: Scene) -> bool:
     """
     False if all of a chain is doubtful and no two of its detections lie within TWICE_IN looks.
 
-    Where a scene has fewer looks than that, as a still has, everything counts.
+    Where a scene has fewer looks than that, as a still has, every plate counts, and no face.
     """
-    if len(scene.looked) < TWICE_IN or not all(found.doubtful for _, found in chain):
+    if not all(found.doubtful for _, found in chain):
         return True
+    kind = chain[0][1].kind
+    if len(scene.looked) < TWICE_IN[kind]:
+        return kind is Kind.PLATE
     looks = [scene.looked.index(at) for at, _ in chain]
-    return any(later - look < TWICE_IN for look, later in pairwise(looks))
+    return any(later - look < TWICE_IN[kind] for look, later in pairwise(looks))
 
 
 def _pairs(
@@ -86,7 +130,8 @@ def _apart(
     motion = np.array([_motion(chain, index) for chain in chains])[:, np.newaxis]
     still, going = np.linalg.norm(moved, axis=-1), np.linalg.norm(moved - motion, axis=-1)
     size = (old_size + new_size).sum(axis=-1) / 4
-    apart = np.minimum(still, going) / (size * (REACH + REACH_PER_SECOND * seconds))
+    reach = np.minimum(REACH + REACH_PER_SECOND * seconds, FARTHEST)
+    apart = np.minimum(still, going) / (size * reach)
     resize = np.maximum(old_size / new_size, new_size / old_size).max(axis=-1)
     kinds = np.array([[chain[-1][1].kind != item.kind for item in found] for chain in chains])
     return np.asarray(np.where((resize > RESIZE) | kinds, np.inf, apart))

@@ -145,7 +145,7 @@ def changed(wanted: Model, what: str) -> DetectorError:
 def mend(wanted: Model) -> str:
     """The command that puts a model's files right."""
     if wanted.ours and _manifest_file() == PLACES[1]:  # a checkout
-        return f"git checkout -- models/{wanted.main}"
+        return " ".join(["git checkout --", *(f"models/{file.name}" for file in wanted.files)])
     package = "redact" if wanted.ours else wanted.inside.partition("/")[0].replace("_", "-")
     return f"pip install --force-reinstall {package}" if package else f"{PULL} {wanted.name}"
 

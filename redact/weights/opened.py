@@ -121,9 +121,9 @@ def unlisted(each: Model, folder: Path) -> list[Path]:
     """
     Files in a model's folder that the manifest does not list: whoever loads the folder loads them.
 
-    A model of one file is read as that file, whatever lies beside it.
+    A model of one file is read as that file, whatever lies beside it; so is each file of ours.
     """
-    if len(each.files) == 1:
+    if len(each.files) == 1 or each.ours:
         return []
     known = {folder / file.name for file in each.files}
     return sorted(path for path in folder.rglob("*") if not path.is_dir() and path not in known)

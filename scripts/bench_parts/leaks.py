@@ -3,71 +3,97 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bench_parts.footage import ASIDE, moving_clips
+from bench_parts.footage import is_aside, moving_clips
 from redact.evaluate.measures import Share
 from redact.evaluate.report import Report, Row, as_value, evaluate
 from redact.evaluate.truth import Labelled, read
-from redact.policy import Policy
+from redact.media.probe import probe
+from redact.policy import Plates, Policy
 from redact.store import Store
 from redact.types import Kind
 
 EMPTY = ("intel_car-detection.mp4", "intel_person-bicycle-car-detection.mp4")
-"""Footage of cars in which no face of 16 pixels shows: all that is covered there is too much."""
+"""Footage of cars in which no face of 16 pixels shows: all that is covered there is too much,
+apart from the cars' own plates."""
+
+FACES_ALONE = Policy(name="faces-alone", plates=Plates(find=False))
+
+Groups = dict[str, list[Row]]
 
 
-def sequences(data: Path) -> dict[str, Any]:
+def sequences(data: Path, policy: Policy = FACES_ALONE) -> dict[str, Any]:
     """The labelled sequences: greyscale, 5 frames a second."""
     labelled, _ = read(data / "truth.json", data)
-    return _measured([one for one in labelled if one.section == "video"])
+    return _measured([one for one in labelled if one.section == "video"], _halves, policy)
 
 
-def moving(data: Path) -> dict[str, Any]:
-    """30 frames a second, made of the stills."""
+def moving(data: Path, *, aside: bool) -> dict[str, Any]:
+    """30 frames a second, made of the sequences and of stills; see `moving_clips`."""
     with tempfile.TemporaryDirectory() as folder:
-        labelled: list[Labelled] = []
-        for aside in (False, True):
-            part = Path(folder, str(aside))
-            part.mkdir()
-            labelled += read(moving_clips(data, part, aside=aside))[0]
-        return _measured(labelled)
+        labelled, _ = read(moving_clips(data, Path(folder), aside=aside))
+        return _measured(labelled, _kinds, FACES_ALONE)
 
 
-def without_people(data: Path) -> dict[str, Any]:
+def without_people(data: Path, policy: Policy = FACES_ALONE) -> dict[str, Any]:
     """Over-redaction where there is nobody."""
-    from redact.media.probe import probe
-
-    policy, labelled = Policy(), []
+    labelled = []
     for name in EMPTY:
         path = data / "video" / name
         frames = probe(path, policy.limits).picture
         assert frames is not None
         labelled.append(Labelled(path=path, section="video", frames=((),) * frames.frames))
-    return _measured(labelled)
+    return _measured(labelled, lambda rows: {"all": rows}, policy)
 
 
-def _measured(labelled: list[Labelled]) -> dict[str, Any]:
+PARTS: dict[str, Callable[[Path], dict[str, Any]]] = {
+    "sequences": sequences,
+    "moving, tuned on": partial(moving, aside=False),
+    "moving, kept aside": partial(moving, aside=True),
+    "without people": without_people,
+    "sequences, plates too": partial(sequences, policy=Policy()),
+    "without people, plates too": partial(without_people, policy=Policy()),
+}
+"""Faces alone, to know what is due to them; and by the default policy, which looks for plates."""
+
+
+def _measured(
+    labelled: list[Labelled], groups: Callable[[list[Row]], Groups], policy: Policy
+) -> dict[str, Any]:
     with (
         tempfile.TemporaryDirectory() as folder,
         Store(Path(folder, "store"), keys=Path(folder, "keys")) as store,
     ):
-        report = evaluate(labelled, Policy(), store)
-    groups = {"tuned on": [], "kept aside": []}
-    for row in report.rows:
-        groups["kept aside" if _aside(row.name) else "tuned on"].append(row)
-    groups |= {"all": report.rows}
+        report = evaluate(labelled, policy, store)
     return {
-        "groups": {name: _figures(report.policy, rows) for name, rows in groups.items() if rows},
+        "groups": {
+            name: _figures(report.policy, rows)
+            for name, rows in groups(report.rows).items()
+            if rows
+        },
         "rows": as_value(report)["rows"],
     }
 
 
-def _aside(name: str) -> bool:
-    name = name.removeprefix("faceseq_").replace("_", "-")
-    return name.startswith(("aside", *(one.replace("_", "-") for one in ASIDE)))
+def _halves(rows: list[Row]) -> Groups:
+    return {
+        "tuned on": [row for row in rows if not is_aside(row.name)],
+        "kept aside": [row for row in rows if is_aside(row.name)],
+        "all": rows,
+    }
+
+
+def _kinds(rows: list[Row]) -> Groups:
+    """By what the clips are made of; those of hidden faces are in no sum."""
+    groups: Groups = {}
+    for row in rows:
+        groups.setdefault(row.name.split("-")[1], []).append(row)
+    hidden = groups.pop("hidden", [])
+    return {**groups, "all of these": [row for row in rows if row not in hidden], "hidden": hidden}
 
 
 def _figures(policy: str, rows: Iterable[Row]) -> dict[str, Any]:
@@ -78,7 +104,7 @@ def _figures(policy: str, rows: Iterable[Row]) -> dict[str, Any]:
 def shares(figures: dict[str, Any]) -> tuple[Share, Share, int, Share]:
     """Instances, tracks, longest run and over-redaction of what `_figures` gave."""
     leak = (figures["leaks"] or {}).get(str(Kind.FACE))
-    over = Share(*figures["over_redaction"])
+    over = Share(*figures["over_redaction"] or (0, 0))
     if leak is None:
         return Share(0, 0), Share(0, 0), 0, over
     return Share(*leak["instances"]), Share(*leak["tracks"]), leak["longest_run_frames"], over

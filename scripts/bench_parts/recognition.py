@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
+from measure_names import share
 from numpy.typing import NDArray
 
 from bench_parts.tables import table
+from redact.detectors.faces import FaceDetector
 from redact.detectors.opened import first_faces
 from redact.detectors.runtime import letterbox
 from redact.media.decode import frames
@@ -25,16 +29,26 @@ ACCEPTED = 0.6
 """The recogniser's own threshold: below this distance, two faces are of one person."""
 
 GALLERY = 3
-"""Pictures of each person that an attacker has, the others are asked for."""
+"""Pictures of each person that an attacker has; the others are asked for."""
 
-MOST = 16
+MOST = 32
 """Pictures of one recording at most, evenly over its length."""
+
+SOME = 4
+"""The default method is asked about every picture, the others about one of so many."""
 
 SMALLEST = 48
 """Pixels: the recogniser is not asked about less high faces."""
 
+SURE = 0.6
+"""Score from which a detection is taken for a face to be recognised."""
+
+DEFAULT = ("fill", 4)
+CONTROL = ("grey box", 0)
 METHODS = (
-    ("fill", 4),
+    ("none", 0),
+    CONTROL,
+    DEFAULT,
     ("pixelate", 4),
     ("pixelate", 8),
     ("pixelate", 16),
@@ -45,20 +59,22 @@ METHODS = (
 
 Rgb = NDArray[np.uint8]
 Vector = NDArray[np.float64]
+Save = Callable[[dict[str, Any]], None]
+"""Is given the result up to here: counts alone."""
 
 
 @dataclass(frozen=True)
 class Face:
     """A face whose place is known to the attacker as exactly as in the original."""
 
-    picture: Rgb
+    picture: Rgb  # the face and as much again on each side
     box: Box
     points: Any  # dlib's five
-    vector: Vector  # of the original
+    vector: Vector  # of the original; in memory only, as all vectors are
 
 
 class Recogniser:
-    """dlib's ResNet and five points, from the model folder."""
+    """dlib's ResNet and five points, from the model folder, and what finds faces for them."""
 
     def __init__(self) -> None:
         import dlib  # of the extra `audit`
@@ -69,59 +85,87 @@ class Recogniser:
             str(folder / "dlib_face_recognition_resnet_model_v1.dat")
         )
         self._points = dlib.shape_predictor(str(folder / "shape_predictor_5_face_landmarks.dat"))
+        self._detector: FaceDetector = first_faces(Policy(), device="cpu")
 
-    def points(self, picture: Rgb, box: Box) -> Any:
-        return self._points(picture, self._dlib.rectangle(box.x0, box.y0, box.x1, box.y1))
+    def faces(self, frame: Frame) -> Iterator[Face]:
+        rgb, _ = letterbox(frame, max(frame.width, frame.height), 1)
+        whole = rgb.transpose(1, 2, 0).round().astype(np.uint8)
+        for found in self._detector.detect([frame])[0]:
+            if found.score <= SURE or found.box.height < SMALLEST:
+                continue
+            near = found.box.grow(1.0).clip(frame.width, frame.height) or found.box
+            picture = np.ascontiguousarray(whole[near.y0 : near.y1, near.x0 : near.x1])
+            box = _seen_from(near, found.box)
+            points = self._points(picture, self._dlib.rectangle(box.x0, box.y0, box.x1, box.y1))
+            yield Face(picture, box, points, self.vector(picture, points))
 
     def vector(self, picture: Rgb, points: Any) -> Vector:
         return np.array(self._network.compute_face_descriptor(picture, points))
 
 
-def recognition(data: Path) -> dict[str, Any]:
+def recognition(
+    data: Path, portraits: Path | None, before: dict[str, Any], save: Save
+) -> dict[str, Any]:
     """
-    For each method: shares of redacted faces that are accepted as, and taken for, the original's.
+    For each method: how many redacted faces are accepted as, and taken for, the original's.
 
-    Recordings whose faces the recogniser takes for one person count as one person. `control` is a
-    grey box: what it lets through comes from what is around the face, hair, clothes and room.
+    `recordings` are the clips of `data`; those whose faces the recogniser takes for one person
+    count as one. The pictures that an attacker has are of the same recordings: hair, clothes and
+    room are the same too, and what they alone give away is what the row "grey box" says.
+    `portraits`, a folder with a folder of photos for each person, has other rooms and clothes in
+    each. `save` is given each row; rows that `before` has, of the same faces, are not made again.
     """
     recogniser = Recogniser()
-    people = _people(data, recogniser)
-    gallery = [
-        (n, face)
-        for n, faces in enumerate(people)
-        for face in faces[:: len(faces) // GALLERY][:GALLERY]
-    ]
-    known = {id(face) for _, face in gallery}
-    probes = [
-        (n, face) for n, faces in enumerate(people) for face in faces if id(face) not in known
-    ]
-    rows = [
-        _row("none", 0, recogniser, gallery, probes),
-        _row("control", 0, recogniser, gallery, probes),
-    ]
-    rows += [_row(method, cells, recogniser, gallery, probes) for method, cells in METHODS]
-    return {"people": len(people), "gallery": len(gallery), "probes": len(probes), "rows": rows}
+    result: dict[str, Any] = {}
+    for name, people in _sets(data, portraits, recogniser):
+        gallery = [
+            (number, face)
+            for number, faces in enumerate(people)
+            for face in faces[:: len(faces) // GALLERY][:GALLERY]
+        ]
+        known = {id(face) for _, face in gallery}
+        probes = [(n, face) for n, faces in enumerate(people) for face in faces]
+        probes = [(n, face) for n, face in probes if id(face) not in known]
+        size = {"people": len(people), "gallery": len(gallery), "probes": len(probes)}
+        old = before.get(name, {})
+        done = old.get("rows", []) if {key: old.get(key) for key in size} == size else []
+        rows: list[dict[str, Any]] = [*done]
+        result[name] = {**size, "rows": rows}
+        have = {(row["method"], row["cells"]) for row in rows}
+        for way in METHODS:
+            if way not in have:
+                _say(f"{name}: {way[0]} {way[1] or ''}")
+                step = 1 if way == DEFAULT or name == "portraits" else SOME
+                rows.append(_row(way, recogniser, gallery, probes[::step]))
+                save({**before, **result})
+    return result
+
+
+def _seen_from(near: Box, box: Box) -> Box:
+    return Box(box.x0 - near.x0, box.y0 - near.y0, box.x1 - near.x0, box.y1 - near.y0)
+
+
+def _say(what: str) -> None:
+    print(f"  {what}", file=sys.stderr, flush=True)
 
 
 def _row(
-    method: str,
-    cells: int,
+    way: tuple[str, int],
     recogniser: Recogniser,
     gallery: list[tuple[int, Face]],
     probes: list[tuple[int, Face]],
 ) -> dict[str, Any]:
     def vectors(faces: list[tuple[int, Face]]) -> Vector:
-        return np.stack(
-            [recogniser.vector(_redacted(f, method, cells), f.points) for _, f in faces]
-        )
+        return np.stack([recogniser.vector(_redacted(f, *way), f.points) for _, f in faces])
 
     asked = vectors(probes)
     who, whom = np.array([n for n, _ in probes]), np.array([n for n, _ in gallery])
     original = np.stack([face.vector for _, face in probes])
     clean = np.stack([face.vector for _, face in gallery])
     return {
-        "method": method,
-        "cells": cells,
+        "method": way[0],
+        "cells": way[1],
+        "asked": len(probes),
         "accepted": int((np.linalg.norm(asked - original, axis=1) < ACCEPTED).sum()),
         "rank1_clean": int((whom[_nearest(asked, clean)] == who).sum()),
         "rank1_same_way": int((whom[_nearest(asked, vectors(gallery))] == who).sum()),
@@ -138,15 +182,37 @@ def _redacted(face: Face, method: str, cells: int) -> Rgb:
         return face.picture
     height, width = face.picture.shape[:2]
     box = face.box.grow(Policy().faces.margin).clip(width, height) or face.box
-    copy = np.ascontiguousarray(face.picture)
-    if method == "control":
-        copy = copy.copy()
+    copy = face.picture.copy()
+    if method == CONTROL[0]:
         copy[box.y0 : box.y1, box.x0 : box.x1] = 128
         return copy
-    planes = tuple(np.ascontiguousarray(copy[..., channel]) for channel in range(3))
-    frame = Frame(planes=planes, depth=8, index=0, pts=0, time_base=Fraction(1), rgb=True)
+    frame = _frame(copy)
     cover_all(frame, [(box, method, cells)])
     return np.ascontiguousarray(np.stack(frame.planes, axis=2))
+
+
+def _frame(picture: Rgb) -> Frame:
+    planes = tuple(np.ascontiguousarray(picture[..., channel]) for channel in range(3))
+    return Frame(planes=planes, depth=8, index=0, pts=0, time_base=Fraction(1), rgb=True)
+
+
+def _sets(
+    data: Path, portraits: Path | None, recogniser: Recogniser
+) -> Iterator[tuple[str, list[list[Face]]]]:
+    yield "recordings", _people(data, recogniser)
+    if portraits is not None:
+        folders = sorted(folder for folder in portraits.iterdir() if folder.is_dir())
+        everybody = [list(_photos(folder, recogniser)) for folder in folders]
+        yield "portraits", [faces for faces in everybody if len(faces) > 2 * GALLERY]
+
+
+def _photos(folder: Path, recogniser: Recogniser) -> Iterator[Face]:
+    """The largest face of each photo of one person."""
+    for path in sorted(folder.iterdir()):
+        picture = cv2.imread(str(path))
+        if picture is not None:
+            rgb = np.asarray(picture[..., ::-1], np.uint8)
+            yield from sorted(recogniser.faces(_frame(rgb)), key=lambda face: -face.box.area)[:1]
 
 
 def _people(data: Path, recogniser: Recogniser) -> list[list[Face]]:
@@ -155,6 +221,7 @@ def _people(data: Path, recogniser: Recogniser) -> list[list[Face]]:
     for path in sorted((data / "video").iterdir()):
         if not path.name.startswith(("faceseq_", "intel_head", "intel_asl")):
             continue
+        _say(path.name)
         for face in _faces(path, recogniser):
             apart = [min(_apart(face, other) for other in others) for others in people]
             if apart and min(apart) < ACCEPTED:
@@ -171,36 +238,28 @@ def _apart(one: Face, other: Face) -> float:
 def _faces(path: Path, recogniser: Recogniser) -> Iterator[Face]:
     clip = probe(path, Limits())
     assert clip.picture is not None
-    step = max(1, clip.picture.frames // MOST)
-    detector = first_faces(Policy(), device="cpu")
+    step = -(-clip.picture.frames // MOST)
     for frame in frames(clip):
-        if frame.index % step:
-            continue
-        rgb, _ = letterbox(frame, max(frame.width, frame.height), 1)
-        picture = np.ascontiguousarray(rgb.transpose(1, 2, 0).round().astype(np.uint8))
-        for found in detector.detect([frame])[0]:
-            if found.score > 0.6 and found.box.height >= SMALLEST:
-                points = recogniser.points(picture, found.box)
-                yield Face(picture, found.box, points, recogniser.vector(picture, points))
+        if frame.index % step == 0:
+            yield from recogniser.faces(frame)
 
 
 def recognition_table(result: dict[str, Any]) -> str:
-    of = result["probes"]
+    """One table for each set of faces, what is asked and what chance gives beside it."""
     head = ["method", "accepted as the same person", "rank 1, clean gallery"]
-
-    def share(count: int) -> str:
-        return f"{count / of:.1%} of {of}"
-
-    rows = [
-        [
-            f"{r['method']} {r['cells'] or ''}".strip(),
-            share(r["accepted"]),
-            share(r["rank1_clean"]),
-            share(r["rank1_same_way"]),
+    parts = []
+    for name, of in result.items():
+        rows = [
+            [
+                f"{row['method']} {row['cells'] or ''}".strip(),
+                *(
+                    share(row[key], row["asked"])
+                    for key in ("accepted", "rank1_clean", "rank1_same_way")
+                ),
+            ]
+            for row in of["rows"]
         ]
-        for r in result["rows"]
-    ]
-    chance = f"{1 / result['people']:.1%}"
-    note = f"\n\n{result['people']} people, {result['gallery']} pictures in the gallery; "
-    note += f"chance is {chance}."
-    return table([*head, "rank 1, gallery redacted the same way"], rows) + note
+        note = f"{name}: {of['people']} people, {of['gallery']} pictures in the gallery; "
+        note += f"chance is {1 / of['people']:.1%}."
+        parts += [table([*head, "rank 1, gallery redacted the same way"], rows), note]
+    return "\n\n".join(parts)

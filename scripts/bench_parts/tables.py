@@ -37,8 +37,6 @@ def faces_table(result: dict[str, Any]) -> str:
     for what, measured in result.items():
         for group, figures in measured["groups"].items():
             instances, tracks, run, over = shares(figures)
-            if len(measured["groups"]) == 2 and group == "all":
-                continue  # one group alone: the same again
             leaked = f"{instances.part} ({instances.value:.2%})" if instances.whole else "-"
             with_leak = f"{tracks.part} of {tracks.whole}" if tracks.whole else "-"
             held = f", {figures['held']} held" if figures["held"] else ""

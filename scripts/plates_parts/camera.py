@@ -20,6 +20,7 @@ def photographed(picture: Picture, rng: np.random.Generator) -> Picture:
         (0.16, _moved),
         (0.16, _coarse),
         (0.1, _grey),
+        (0.15, _sharpened),
         (0.35, _noisy),
         (0.4, _coded),
     )
@@ -92,6 +93,12 @@ def _coarse(picture: Picture, rng: np.random.Generator) -> Picture:
 
 def _grey(picture: Picture, _rng: np.random.Generator) -> Picture:
     return np.repeat(picture.mean(axis=2, keepdims=True), 3, axis=2)
+
+
+def _sharpened(picture: Picture, rng: np.random.Generator) -> Picture:
+    """Edges with a bright and a dark rim, as phones and dashcams make them."""
+    soft = cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.7, 1.8))
+    return picture + (picture - soft) * rng.uniform(0.4, 1.8)
 
 
 def _noisy(picture: Picture, rng: np.random.Generator) -> Picture:

@@ -6,108 +6,22 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from .lettering import Lettering
 from .plate import Picture
 from .surroundings import Edges, badge, grille, lamps
 
 WORDS = (
-    *(
-        [
-            "open",
-            "sale",
-            "hotel",
-            "bakery",
-            "coffee",
-            "exit",
-            "taxi",
-            "police",
-            "parking",
-            "market",
-            "pharmacy",
-            "pizza",
-            "service",
-            "free",
-        ]
-    ),
-    *(
-        [
-            "Hauptstraße",
-            "Rue",
-            "Avenue",
-            "Street",
-            "Road",
-            "Drive",
-            "Lane",
-            "Station",
-            "Airport",
-            "Centre",
-            "North",
-            "South",
-        ]
-    ),
-    *(
-        [
-            "the",
-            "of",
-            "and",
-            "to",
-            "in",
-            "is",
-            "that",
-            "it",
-            "was",
-            "for",
-            "on",
-            "are",
-            "with",
-            "as",
-            "his",
-            "they",
-            "at",
-            "be",
-            "this",
-            "have",
-            "from",
-        ]
-    ),
-    *(
-        [
-            "welcome",
-            "today",
-            "only",
-            "new",
-            "best",
-            "price",
-            "summer",
-            "winter",
-            "music",
-            "news",
-            "live",
-            "chapter",
-            "figure",
-            "table",
-        ]
-    ),
-    *(
-        [
-            "Main",
-            "Menu",
-            "File",
-            "Edit",
-            "View",
-            "Help",
-            "Settings",
-            "Search",
-            "Home",
-            "Next",
-            "Back",
-            "Cancel",
-            "Submit",
-            "Login",
-        ]
-    ),
-)
+    "open", "sale", "hotel", "bakery", "coffee", "exit", "taxi", "police", "parking", "market",
+    "pharmacy", "pizza", "service", "free", "Hauptstraße", "Rue", "Avenue", "Street", "Road",
+    "Drive", "Lane", "Station", "Airport", "Centre", "North", "South", "the", "of", "and", "to",
+    "in", "is", "that", "it", "was", "for", "on", "are", "with", "as", "his", "they", "at",
+    "be", "this", "have", "from", "welcome", "today", "only", "new", "best", "price", "summer",
+    "winter", "music", "news", "live", "chapter", "figure", "table", "Main", "Menu", "File",
+    "Edit", "View", "Help", "Settings", "Search", "Home", "Next", "Back", "Cancel", "Submit",
+    "Login",
+)  # fmt: skip
 
 
 def clutter(
@@ -121,6 +35,7 @@ def clutter(
         _shop,
         _house_number,
         _text,
+        _print,
         _lamp_pair,
         _bars,
         _poster,
@@ -272,6 +187,46 @@ def _text(picture: Picture, rng: np.random.Generator, lettering: Lettering) -> N
     _put(
         picture, line, _spot(picture, rng), high, ink, lettering.font("latin", rng), rng, lettering
     )
+
+
+def _print(picture: Picture, rng: np.random.Generator, lettering: Lettering) -> None:
+    """A shirt's or a bag's print: words or a number, aslant and wavy, on a patch or none."""
+    wide, high = int(rng.integers(40, 200)), int(rng.integers(24, 120))
+    ground, ink = _colours(rng)
+    cloth = np.zeros((high, wide, 4), np.float32)
+    if rng.random() < 0.4:
+        middle, half = (wide // 2, high // 2), (wide // 2 - 1, high // 2 - 1)
+        cv2.ellipse(cloth, middle, half, 0, 0, 360, (*ground, 255.0), -1, cv2.LINE_AA)
+    lines, font = int(rng.integers(1, 4)), lettering.font("latin", rng)
+    for line in range(lines):
+        letters = np.zeros((high, wide, 3), np.float32)
+        tall = max(int(high / (lines + 0.6)), 4)
+        at = (int(rng.integers(0, max(wide // 3, 1))), int((line + 0.3) * high / (lines + 0.6)))
+        word = str(rng.integers(0, 100)) if rng.random() < 0.25 else _word(rng)
+        _put(letters, word, at, int(tall * 0.85), (255.0,) * 3, font, rng, lettering)
+        share = letters[:, :, :1] / 255
+        cloth += share * (np.array([*ink, 255.0], np.float32) - cloth)
+    _lay(picture, cloth, _spot(picture, rng), rng)
+
+
+def _lay(
+    picture: Picture, cloth: NDArray[np.float32], at: tuple[int, int], rng: np.random.Generator
+) -> None:
+    """Lay R G B and how opaque, (rows, columns, 4), on the picture as wavy cloth, in place."""
+    high, wide = cloth.shape[:2]
+    side = int(np.hypot(high, wide)) + 12
+    y, x = np.mgrid[0:side, 0:side].astype(np.float32) - side / 2
+    turn, wave = rng.normal(0, 0.3), rng.uniform(0, 6)
+    length, phase = rng.uniform(20, 80), rng.uniform(0, 6.3)
+    over = x * np.cos(turn) + y * np.sin(turn) + wide / 2
+    down = y * np.cos(turn) - x * np.sin(turn) + high / 2
+    down += wave * np.sin(over / length * 6.3 + phase)
+    laid = cv2.remap(cloth, over.astype(np.float32), down.astype(np.float32), cv2.INTER_LINEAR)
+    x0, y0 = max(at[0], 0), max(at[1], 0)
+    part = laid[y0 - at[1] :, x0 - at[0] :]
+    area = picture[y0 : y0 + part.shape[0], x0 : x0 + part.shape[1]]
+    part = part[: area.shape[0], : area.shape[1]]
+    area += part[:, :, 3:] / 255 * (part[:, :, :3] - area)
 
 
 def _lamp_pair(picture: Picture, rng: np.random.Generator, _lettering: Lettering) -> None:

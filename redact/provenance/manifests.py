@@ -1,10 +1,10 @@
 """
-A C2PA manifest for a published MP4, in a file of its own: the published bytes stay as recorded.
+A C2PA manifest for an MP4: in a file beside the published one, or in it, before it is recorded.
 
 It says that the file was edited because of personal data (`c2pa.edited`, `c2pa.PII.present`; not
 `c2pa.redacted`, which is about assertions), and binds that to the file's hash, from which the
 format leaves out `ftyp` and free boxes. It says neither where nor how much, and holds no thumbnail,
-no title, no time and nothing of what came in.
+no title, no time, no place in the ledger and nothing of what came in.
 https://spec.c2pa.org/specifications/specifications/2.2/specs/C2PA_Specification.html
 """
 
@@ -12,8 +12,11 @@ from __future__ import annotations
 
 import io
 import json
+import os
+from hashlib import sha256
 from pathlib import Path
 
+import av
 import c2pa
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
@@ -59,22 +62,67 @@ def manifest(path: Path, by: c2pa.Signer) -> bytes:
 
     Raises StoreError where c2pa can't sign, or does not itself find valid what it made.
     """
-    settings = c2pa.Settings.from_dict({"builder": {"thumbnail": {"enabled": False}}})
-    with c2pa.Builder(_MANIFEST, c2pa.Context(settings)) as builder, path.open("rb") as file:
+    with _builder() as builder, path.open("rb") as file:
         builder.set_no_embed()
-        builder.set_intent(c2pa.C2paBuilderIntent.EDIT)
         try:
             made = bytes(builder.sign(by, MEDIA, file, io.BytesIO()))
             state = validity(path, made)
         except c2pa.C2paError as error:
-            raise _unsigned(path, type(error).__name__) from error
-    if state not in ("Valid", "Trusted"):
-        raise _unsigned(path, f"state {state}")
+            raise _unsigned(path, type(error).__name__, _PUBLISHED) from error
+    if state not in _SOUND:
+        raise _unsigned(path, f"state {state}", _PUBLISHED)
     return made
 
 
-def validity(path: Path, made: bytes) -> str:
-    """What c2pa's reader says of a file and its manifest: Valid (if not Trusted), or Invalid."""
+def embed(path: Path, by: c2pa.Signer) -> None:
+    """
+    Put a signed manifest into a file that is not recorded yet; the caller makes it durable.
+
+    The file is replaced only if c2pa finds it valid and its coded picture and sound are the same,
+    packet for packet, with the same parameters and times: what was looked at is what is published.
+    Raises StoreError else, and leaves the file as it was.
+    """
+    made = path.with_name(f"signed{path.suffix}")
+    try:
+        with _builder() as builder, path.open("rb") as file, made.open("w+b") as target:
+            builder.sign(by, MEDIA, file, target)
+        state = validity(made)
+    except c2pa.C2paError as error:
+        raise _unsigned(path, type(error).__name__) from error
+    if state not in _SOUND:
+        raise _unsigned(path, f"state {state}")
+    if coded(made) != coded(path):
+        raise _unsigned(path, "it would change the picture or the sound")
+    os.replace(made, path)
+
+
+def coded(path: Path) -> bytes:
+    """The hash of every stream's parameters and every packet with its times."""
+    found = sha256()
+    with av.open(str(path)) as container:
+        for stream in container.streams:
+            context = stream.codec_context
+            said = stream.type, context.name, context.extradata, stream.time_base, stream.metadata
+            found.update(repr(said).encode())
+        for packet in container.demux():
+            told = packet.stream_index, packet.pts, packet.dts, packet.duration, packet.is_keyframe
+            found.update(repr((told, packet.size)).encode() + bytes(packet))
+    return found.digest()
+
+
+def _builder() -> c2pa.Builder:
+    settings = c2pa.Settings.from_dict({"builder": {"thumbnail": {"enabled": False}}})
+    builder = c2pa.Builder(_MANIFEST, c2pa.Context(settings))
+    builder.set_intent(c2pa.C2paBuilderIntent.EDIT)
+    return builder
+
+
+def validity(path: Path, made: bytes | None = None) -> str:
+    """
+    What c2pa's reader says of a file and its manifest: Valid (if not Trusted), or Invalid.
+
+    Without `made`, the manifest is the one in the file.
+    """
     with path.open("rb") as file, c2pa.Reader(MEDIA, file, made) as reader:
         return str(json.loads(reader.json())["validation_state"])
 
@@ -88,9 +136,13 @@ def _algorithm(secret: bytes) -> bytes:
     raise ValueError("a key of another kind")
 
 
-def _unsigned(path: Path, why: str) -> StoreError:
+_SOUND = ("Valid", "Trusted")
+_PUBLISHED = "The clips of this run are published and recorded; some have no manifest."
+
+
+def _unsigned(path: Path, why: str, means: str = "") -> StoreError:
     return StoreError(
         f"no C2PA manifest could be made for {path.name} ({why}).",
-        means="The clips of this run are published and recorded; some have no manifest.",
+        means=means or "This clip was not published.",
         todo="See to the certificate (purpose, dates, chain), then run again.",
     )

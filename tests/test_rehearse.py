@@ -1,0 +1,109 @@
+"""The second look at covered frames, before they are encoded."""
+
+from dataclasses import replace
+
+import pytest
+
+from redact import rehearse as rehearsals
+from redact.errors import DetectorError
+from redact.media.decode import frames
+from redact.media.probe import probe
+from redact.rehearse import rehearse
+from redact.types import Box, Detection, Kind
+from tests.media_maker import Picture, make_clip
+from tests.test_pipeline import FACE, POLICY, Counting, Faces, made_of, nobody, quiet, visible
+
+BESIDE = Box(68, 34, 90, 56)
+
+
+@pytest.fixture
+def clip(tmp_path):
+    return probe(make_clip(tmp_path / "clip.mp4", Picture(frames=30)), POLICY.limits)
+
+
+def planned(clip, first=None):
+    """A plan with one region, or what `first` finds, and nothing else."""
+    one = made_of(first or Faces(), again=nobody())
+    return one.plan(clip, quiet)
+
+
+def rehearsed(clip, plan, again, **settings):
+    policy = replace(POLICY, check=replace(POLICY.check, **settings))
+    return rehearse(clip, plan, made_of(nobody(), again=again).detectors, policy, quiet)
+
+
+def covered(plan):
+    return {n for region in plan.regions for n in range(region.first, region.last + 1)}
+
+
+class Artefacts(Counting):
+    """Sees a face at BESIDE once FACE is covered, in the frames `where`, and until it is too."""
+
+    def _look(self, frame):
+        face, beside = (
+            frame.planes[0][box.y0 : box.y1, box.x0 : box.x1].std() for box in (FACE, BESIDE)
+        )
+        there = frame.index in self.where and face < 20 and beside > 5
+        return [Detection(Kind.FACE, BESIDE, 0.9, self.name)] if there else []
+
+
+def test_what_the_first_look_missed_is_added(clip):
+    plan = planned(clip, Faces(where=range(5)))
+    assert covered(plan) != set(range(30))
+    assert covered(rehearsed(clip, plan, Faces())) == set(range(30))
+
+
+def test_what_is_covered_is_not_seen(clip):
+    plan = planned(clip)
+    assert rehearsed(clip, plan, Faces()) == plan
+
+
+def test_what_only_shows_once_something_is_covered_is_added(clip):
+    plan = planned(clip)
+    more = rehearsed(clip, plan, Artefacts())
+    assert len(more.regions) == 2
+    assert more.regions[1].boxes[0] & BESIDE == BESIDE
+
+
+def test_frames_that_are_covered_as_before_are_not_looked_at_again(clip):
+    """Each is, once it is covered in another way: and that another time, to see that it is gone."""
+    plan, again = planned(clip), Artefacts(where=range(10))
+    rehearsed(clip, plan, again)
+    looked = {index: again.shown.count(index) for index in again.shown}
+    assert looked[29] == 1
+    assert looked[0] == 2
+
+
+def test_it_stops_after_as_many_rounds_as_there_may_be(clip):
+    again = Faces(always=True, box=Box(60, 0, 70, 10))
+
+    class Moving(Counting):
+        """Finds something at another place in each round."""
+
+        def _look(self, frame):
+            n = self.shown.count(frame.index)
+            return [Detection(Kind.FACE, Box(8 * n, 0, 8 * n + 8, 8), 0.9, again.name)]
+
+    assert len(rehearsed(clip, planned(clip), Moving(), rounds=1).regions) == 1 + 2
+
+
+def test_what_the_decoder_gave_stays_as_it_is(clip, monkeypatch):
+    """Two looks may be at the same frame: it is covered once for each."""
+    plan = planned(clip)
+    given = []
+
+    def kept(clip):
+        for frame in frames(clip):
+            given.append(frame)
+            yield frame
+
+    monkeypatch.setattr(rehearsals, "frames", kept)
+    rehearsed(clip, plan, nobody())
+    assert len(given) == 30
+    assert all(map(visible, given))
+
+
+@pytest.mark.parametrize("at", [0, 29])
+def test_a_detector_that_could_not_look_is_an_error(clip, at):
+    with pytest.raises(DetectorError):
+        rehearsed(clip, planned(clip), Faces(where=(), fails_at=at))
