@@ -5,6 +5,7 @@
 
 struct Found {
   float x0, y0, x1, y1, score;
+  int look;  // which one found it
 };
 
 // A way in which one picture was shown to the network, and what its outputs are.
@@ -19,6 +20,7 @@ struct Head {
   int width, height;         // of the padded picture, before it was turned
   int peaks;                 // only cells that none of the 8 around exceeds
   int across, down;          // of the frame, the way up in which it was shown
+  int look;                  // a number of its own for each way to show a picture
   float min_score, scale;    // scale: pixels of the network's input a pixel of the frame
   float cut_off;             // the least score of what an edge of the frame cuts off
   float unit;                // pixels in which the four sides are given
@@ -52,7 +54,7 @@ DEVICE Found from_centre(const Head &head, i64 at, i64 area, int row, int column
   const float width = exponential(sizes[at + area]) * stride;
   const float y = ((float)row + offsets[at] + 0.5f) * stride;
   const float x = ((float)column + offsets[at + area] + 0.5f) * stride;
-  return {x - width * 0.5f, y - height * 0.5f, x + width * 0.5f, y + height * 0.5f, 0.f};
+  return {x - width * 0.5f, y - height * 0.5f, x + width * 0.5f, y + height * 0.5f, 0.f, 0};
 }
 // How far left, up, right and down of the cell's centre the sides lie.
 DEVICE Found from_sides(const Head &head, i64 at, i64 area, int row, int column, int n) {
@@ -60,13 +62,14 @@ DEVICE Found from_sides(const Head &head, i64 at, i64 area, int row, int column,
   const float *sides = head.sizes + (i64)n * 4 * area + at;
   const float x = ((float)column + 0.5f) * stride, y = ((float)row + 0.5f) * stride;
   return {x - sides[0] * head.unit, y - sides[area] * head.unit, x + sides[2 * area] * head.unit,
-          y + sides[3 * area] * head.unit, 0.f};
+          y + sides[3 * area] * head.unit, 0.f, 0};
 }
 DEVICE Found turned_back(const Found &box, const Head &head) {
   const float width = (float)head.width, height = (float)head.height;
-  if (head.turns == 1) return {width - box.y1, box.x0, width - box.y0, box.x1, 0.f};
-  if (head.turns == 2) return {width - box.x1, height - box.y1, width - box.x0, height - box.y0, 0.f};
-  if (head.turns == 3) return {box.y0, height - box.x1, box.y1, height - box.x0, 0.f};
+  if (head.turns == 1) return {width - box.y1, box.x0, width - box.y0, box.x1, 0.f, 0};
+  if (head.turns == 2)
+    return {width - box.x1, height - box.y1, width - box.x0, height - box.y0, 0.f, 0};
+  if (head.turns == 3) return {box.y0, height - box.x1, box.y1, height - box.x0, 0.f, 0};
   return box;
 }
 // Of a box in pixels of the frame.
@@ -118,7 +121,7 @@ KERNEL(decode)(const Head *given, Found *found, int most, int *counts, int *faul
   box = turned_back(box, head);
   const float border = (float)head.border;
   box = {(box.x0 - border) / head.scale, (box.y0 - border) / head.scale,
-         (box.x1 - border) / head.scale, (box.y1 - border) / head.scale, score};
+         (box.x1 - border) / head.scale, (box.y1 - border) / head.scale, score, head.look};
   if (!(score >= head.min_score || reaches_edge(head, box))) return;
   const int slot = atomicAdd(&counts[n], 1);
   if (slot < most) found[(i64)n * most + slot] = box;
@@ -150,11 +153,12 @@ DEVICE int ordered(float x) {
 DEVICE float unordered(int bits) { return bits_float(bits ^ (bits >> 31 & 0x7fffffff)); }
 
 // A block a frame. Best first; one that overlaps a better one by more than `most_overlap` is the same
-// thing, and the better one grows to hold it. sorted and taken are room to work in; merged: (n, most).
+// thing, and the better one grows to hold it. What one look alone found, and is more than `tiny` wide,
+// scores `alone` less. sorted and taken are room to work in; merged: (n, most).
 KERNEL(merge)
 (const Found *found, Found *sorted, int *taken, Found *merged, int *counts, int most,
- float most_overlap) {
-  SHARED int next, size, sides[4];
+ float most_overlap, float alone, float tiny) {
+  SHARED int next, size, others, sides[4];
   const i64 first = (i64)blockIdx.x * most;
   found += first, sorted += first, taken += first, merged += first;
   const int count = smaller(counts[blockIdx.x], most);
@@ -173,21 +177,25 @@ KERNEL(merge)
       if (t == 0) {
         sides[0] = ordered(sorted[best].x0), sides[1] = ordered(sorted[best].y0);
         sides[2] = ordered(sorted[best].x1), sides[3] = ordered(sorted[best].y1);
-        taken[best] = 1;
+        taken[best] = 1, others = 0;
       }
     }
     PHASE(t) {
       for (int i = best + 1 + t; i < count; i += (int)blockDim.x)
         if (!taken[i] && overlap(sorted[best], sorted[i]) > most_overlap) {
           taken[i] = 1;
+          atomicMax(&others, (int)(sorted[i].look != sorted[best].look));
           atomicMin(&sides[0], ordered(sorted[i].x0)), atomicMin(&sides[1], ordered(sorted[i].y0));
           atomicMax(&sides[2], ordered(sorted[i].x1)), atomicMax(&sides[3], ordered(sorted[i].y1));
         }
     }
     PHASE(t) {
       if (t == 0) {
-        merged[size] = {unordered(sides[0]), unordered(sides[1]), unordered(sides[2]),
-                        unordered(sides[3]), sorted[best].score};
+        Found one = sorted[best];
+        one.x0 = unordered(sides[0]), one.y0 = unordered(sides[1]);
+        one.x1 = unordered(sides[2]), one.y1 = unordered(sides[3]);
+        if (!others && one.x1 - one.x0 > tiny) one.score = one.score - alone;
+        merged[size] = one;
         ++size;
         while (next < count && taken[next]) ++next;
       }

@@ -13,11 +13,11 @@ struct Shown {
   float mean[3], scale[3];            // of the network: (level - mean) * scale
 };
 
-// The sample at (x, y) of a plane, put upright and resized to width x height: a whole one, halves up.
-DEVICE float resized(const Plane &plane, int held, int x, int y, int width, int height) {
-  const int columns = held & 1 ? plane.height : plane.width;
-  const int rows = held & 1 ? plane.width : plane.height;
-  const Taps across = taps(x, columns, width), down = taps(y, rows, height);
+DEVICE int columns_of(const Plane &plane, int held) { return held & 1 ? plane.height : plane.width; }
+DEVICE int rows_of(const Plane &plane, int held) { return held & 1 ? plane.width : plane.height; }
+
+// A sample of a plane, put upright and resized: a whole one, halves up.
+DEVICE float resized(const Plane &plane, int held, const Taps &across, const Taps &down) {
   u64 sum = 0;
   for (int j = 0; j < down.count; ++j) {
     u32 line = 0;
@@ -38,16 +38,14 @@ KERNEL(shrink)(const Plane *from, const Plane *to) {
   const int i = (int)(blockIdx.x * blockDim.x + threadIdx.x);
   if (i >= size) return;
   const int x = i % small.width, y = i / small.width;
-  store(small, x, y, (int)resized(large, 0, x, y, small.width, small.height));
+  const Taps across = taps(x, large.width, small.width), down = taps(y, large.height, small.height);
+  store(small, x, y, (int)resized(large, 0, across, down));
 }
 EXPORT_THREADS(shrink)
 
 DEVICE float level(float value) { return value < 0.f ? 0.f : value > 255.f ? 255.f : value; }
 
-DEVICE void colours_at(const Shown &shown, int x, int y, float *out) {
-  float v[3] = {0.f, 0.f, 0.f};
-  for (int c = 0; c < shown.colours; ++c)
-    v[c] = resized(shown.planes[c], shown.held, x, y, shown.width, shown.height);
+DEVICE void colours_of(const Shown &shown, const float *v, float *out) {
   if (shown.rgb) {
     for (int c = 0; c < 3; ++c) out[c] = v[c] * shown.gain;
     return;
@@ -63,30 +61,63 @@ DEVICE void colours_at(const Shown &shown, int x, int y, float *out) {
   out[2] = level(luma + shown.blue * u);
 }
 
-// One pixel of the tensor (n, 3, rows, columns) a thread; `turns` quarter turns lie between it and
-// the padded picture, which has `border` black pixels before the picture on each side.
-KERNEL(letterbox)
-(const Shown *shown, void *tensor, int half, int columns, int rows, int border, int turns) {
-  const int x = (int)(blockIdx.x * blockDim.x + threadIdx.x);
-  const int y = (int)(blockIdx.y * blockDim.y + threadIdx.y), n = (int)blockIdx.z;
-  if (x >= columns || y >= rows) return;
-  const Shown &one = shown[n];
+enum { TILE_X = 32, TILE_Y = 8, TILE = TILE_X + TILE_Y };
+
+// Where (x, y) of the tensor lies in the upright picture, which the border surrounds.
+DEVICE Place in_picture(int x, int y, int turns, int columns, int rows, int border) {
   const Place at = turns & 1 ? before_turning(x, y, turns, rows, columns)
                              : before_turning(x, y, turns, columns, rows);
-  float rgb[3] = {0.f, 0.f, 0.f};
-  const int inner_x = at.x - border, inner_y = at.y - border;
-  if (inner_x >= 0 && inner_y >= 0 && inner_x < one.width && inner_y < one.height)
-    colours_at(one, inner_x, inner_y, rgb);
-  const i64 area = (i64)columns * rows, first = (i64)n * 3 * area + (i64)y * columns + x;
-  for (int c = 0; c < 3; ++c) {
-    const float value = (rgb[c] - one.mean[c]) * one.scale[c];
-    if (half)
-      ((u16 *)tensor)[first + c * area] = half_bits(value);
-    else
-      ((float *)tensor)[first + c * area] = value;
+  return {at.x - border, at.y - border};
+}
+// The taps that the tile's column k, or its row k - TILE_X, has in each plane.
+DEVICE void fill_taps(const Shown &one, const Place &at, int k, bool odd, Taps (*taps_of)[TILE]) {
+  const bool is_column = (k < TILE_X) != odd;  // of the picture
+  const int value = is_column ? at.x : at.y, size = is_column ? one.width : one.height;
+  if (value < 0 || value >= size) return;
+  for (int c = 0; c < one.colours; ++c) {
+    const Plane &plane = one.planes[c];
+    const int side = is_column ? columns_of(plane, one.held) : rows_of(plane, one.held);
+    taps_of[c][k] = taps(value, side, size);
   }
 }
-EXPORT_THREADS(letterbox)
+
+// A block a tile of the tensor (n, 3, rows, columns), a thread a pixel; `turns` quarter turns lie between
+// it and the padded picture, which has `border` black pixels before the picture on each side.
+KERNEL(letterbox)
+(const Shown *shown, void *tensor, int half, int columns, int rows, int border, int turns) {
+  SHARED Taps taps_of[3][TILE];
+  const int x0 = (int)blockIdx.x * TILE_X, y0 = (int)blockIdx.y * TILE_Y, n = (int)blockIdx.z;
+  const Shown &one = shown[n];
+  const bool odd = turns & 1;
+  PHASE(t) {
+    if (t < TILE) {
+      const int x = t < TILE_X ? x0 + t : x0, y = t < TILE_X ? y0 : y0 + t - TILE_X;
+      fill_taps(one, in_picture(x, y, turns, columns, rows, border), t, odd, taps_of);
+    }
+  }
+  PHASE(t) {
+    const int k = t % TILE_X, j = TILE_X + t / TILE_X;
+    const int x = x0 + k, y = y0 + j - TILE_X;
+    if (x < columns && y < rows) {
+      const Place at = in_picture(x, y, turns, columns, rows, border);
+      float v[3] = {0.f, 0.f, 0.f}, rgb[3] = {0.f, 0.f, 0.f};
+      if (at.x >= 0 && at.y >= 0 && at.x < one.width && at.y < one.height) {
+        for (int c = 0; c < one.colours; ++c)
+          v[c] = resized(one.planes[c], one.held, taps_of[c][odd ? j : k], taps_of[c][odd ? k : j]);
+        colours_of(one, v, rgb);
+      }
+      const i64 area = (i64)columns * rows, first = (i64)n * 3 * area + (i64)y * columns + x;
+      for (int c = 0; c < 3; ++c) {
+        const float value = (rgb[c] - one.mean[c]) * one.scale[c];
+        if (half)
+          ((u16 *)tensor)[first + c * area] = half_bits(value);
+        else
+          ((float *)tensor)[first + c * area] = value;
+      }
+    }
+  }
+}
+EXPORT_BLOCKS(letterbox)
 
 // One plane of each frame to (n, rows, columns) of floats. A block a sample: it may read thousands.
 KERNEL(thumbnail)(const Plane *planes, float *out, int columns, int rows) {

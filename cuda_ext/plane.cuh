@@ -40,42 +40,35 @@ DEVICE Place before_turning(int x, int y, int turns, int columns, int rows) {
   return {x, y};
 }
 
-// The samples along one side that make up one sample of the resized side, with whole weights.
+// The samples along one side that make up one sample of the resized side, with whole weights: those
+// between the first and the last have one weight.
 struct Taps {
   int first, count;
-  i64 from, to;  // what the new sample covers, in units of 1 / resized of an old one
-  int resized;
-  int upper;  // the weight of the second of two, where a side grows; else -1
-  u32 total;
+  u32 head, middle, tail, total;
 };
 
-// A side that shrinks: each new sample is the mean of what it covers. One that grows, or stays:
-// between the two nearest old ones.
-DEVICE Taps taps(int index, int size, int resized) {
-  Taps one;
-  one.resized = resized;
+// A side that shrinks: each new sample is the mean of what it covers, in units of 1 / resized of an old
+// one. A side that grows, or stays: between the two nearest old ones.
+template <class Whole>
+DEVICE Taps taps_in(Whole index, Whole size, Whole resized) {
   if (resized < size) {
-    one.from = (i64)index * size;
-    one.to = one.from + size;
-    one.first = (int)(one.from / resized);
-    one.count = (int)((one.to - 1) / resized) - one.first + 1;
-    one.upper = -1;
-    one.total = (u32)size;
-    return one;
+    const Whole from = index * size, to = from + size;
+    const Whole first = from / resized, last = (to - 1) / resized;
+    const Whole stop = (first + 1) * resized;
+    return {(int)first, (int)(last - first) + 1, (u32)((stop < to ? stop : to) - from),
+            (u32)resized, (u32)(to - last * resized), (u32)size};
   }
-  const i64 last = (i64)(size - 1) * 2 * resized;
-  i64 at = (2 * (i64)index + 1) * size - resized;
+  const Whole unit = 2 * resized, last = (size - 1) * unit;
+  Whole at = (2 * index + 1) * size - resized;
   at = at < 0 ? 0 : at > last ? last : at;
-  one.first = (int)(at / (2 * resized));
-  one.upper = (int)(at - (i64)one.first * 2 * resized);
-  one.count = one.upper ? 2 : 1;
-  one.total = 2 * (u32)resized;
-  one.from = one.to = 0;
-  return one;
+  const Whole first = at / unit, upper = at - first * unit;
+  return {(int)first, upper ? 2 : 1, (u32)(unit - upper), 0, (u32)upper, (u32)unit};
+}
+// 64 bits divide several times slower, and few pictures need them.
+DEVICE Taps taps(int index, int size, int resized) {
+  if (size < 32768 && resized < 32768) return taps_in<int>(index, size, resized);
+  return taps_in<i64>(index, size, resized);
 }
 DEVICE u32 weight(const Taps &side, int number) {
-  if (side.upper >= 0) return number ? (u32)side.upper : side.total - (u32)side.upper;
-  const i64 start = (i64)(side.first + number) * side.resized, stop = start + side.resized;
-  const i64 low = start > side.from ? start : side.from, high = stop < side.to ? stop : side.to;
-  return (u32)(high - low);
+  return number == 0 ? side.head : number == side.count - 1 ? side.tail : side.middle;
 }

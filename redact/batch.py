@@ -10,12 +10,16 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import SimpleQueue
+from typing import Any
 
+from redact.crew import Crew
+from redact.detectors.opened import why_no_gpu
 from redact.errors import RedactError, UsageError
 from redact.policy import Policy
 from redact.redactor import Finish, Redactor, Result, Status
 from redact.sources import Manifest
 from redact.store import Store
+from redact.worker import Worker
 
 _VIDEO = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".m2ts", ".mts")
 _SOUND = (".wav", ".mp3", ".m4a", ".aac", ".flac", ".ogg", ".oga", ".opus")
@@ -118,16 +122,14 @@ def run_all(
     """
     threads = max(1, (os.cpu_count() or 1) // workers)
     idle: SimpleQueue[Redactor] = SimpleQueue()
+    how: dict[str, Any] = {"device": device, "threads": threads, "strict": strict}
+    sharing: Sequence[Worker | None] = [None] * workers
+    if workers > 1 and device != "cpu" and not why_no_gpu():
+        # One at a time is listened to, with all cores.
+        how["threads"] = os.cpu_count() or 1
+        sharing = Crew(policy, workers, **how).workers
     crew = [
-        Redactor(
-            policy,
-            device=device,
-            threads=threads,
-            strict=strict,
-            manifest=manifest,
-            finish=finish,
-        )
-        for _ in range(workers)
+        Redactor(policy, manifest=manifest, finish=finish, worker=one, **how) for one in sharing
     ]
     for redactor in crew:
         idle.put(redactor)

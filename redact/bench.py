@@ -7,18 +7,14 @@ Nothing here is a figure by itself: `measured` measures on the machine that it r
 from __future__ import annotations
 
 import math
-import os
-import platform
 import statistics
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, datetime
 from fractions import Fraction
-from importlib.metadata import PackageNotFoundError, version
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,18 +22,20 @@ import av
 import numpy as np
 
 from redact.bench_kernels import kernels
+from redact.bench_machine import where
+from redact.detectors.opened import Detectors
 from redact.detectors.upright import upright
+from redact.errors import RedactError
 from redact.look import Schedule, Seen, look_at_picture
-from redact.media.on_gpu import covered_on_gpu
+from redact.media.on_gpu import chunks, covered_on_gpu
 from redact.media.probe import Clip
 from redact.pipeline import Pipeline
 from redact.plan import Looked, Plan, Region
 from redact.planning import regions_of
 from redact.policy import Policy
 from redact.remove import Cover
-from redact.stages import Kept, Stages
+from redact.stages import Stages
 from redact.types import Box, Frame, Kind
-from redact.version import __version__
 
 RATE = 30
 """Frames per second of the footage of which years are counted."""
@@ -45,10 +43,6 @@ YEARS = 80
 """Of footage, a day: what has to be got through."""
 PATCH = 0.05
 """Share of each picture that is covered, besides what is found in it."""
-
-KEPT = 32
-"""One clip's frames stay on the GPU between the passes if they take at most 1 / KEPT of what is
-free: many clips are worked on at once."""
 
 Say = Callable[[str], None]
 
@@ -64,29 +58,51 @@ def machines(fps: float) -> int:
 
 
 def measured(
-    device: str, *, at_once: Sequence[int], seconds: int, footage: Path | None, say: Say
+    device: str,
+    *,
+    at_once: Sequence[int],
+    seconds: int,
+    footage: Path | None,
+    say: Say,
+    keep: Callable[[dict[str, Any]], None] = lambda _result: None,
 ) -> dict[str, Any]:
     """
     All parts, as plain data. `at_once`: how many clips are worked on together, each in turn.
 
     `footage` is a clip to work on; without it one of so many seconds is made: 1080p30 H.264,
-    nobody in it. Raises what a run raises.
+    nobody in it. `keep` gets what there is after each part. A part that fails says why, in
+    "failed", and the others go on. Raises what opening a run raises.
     """
     with tempfile.TemporaryDirectory() as folder:
         pipeline = Pipeline(Policy(), device=device)
         clip = pipeline.probe(footage or made(Path(folder, "clip.mp4"), seconds), _quiet)
-        result = _where(pipeline) | {"clip": _described(clip, made=footage is None)}
-        if pipeline.detectors.gpu is not None:
-            say("kernels")
-            result["kernels"] = kernels(pipeline.detectors.gpu)
-        say("detector")
-        result["detector"] = _detector(pipeline, clip)
-        for name, work in (("decode", _decode), ("tensors", _tensors), ("files", _files)):
-            result[name] = []
-            for count in at_once:
-                say(f"{name}, {count} at once")
-                result[name].append(_together(work, pipeline, clip, count, Path(folder)))
+        gpu = pipeline.detectors.gpu
+        result = where(gpu) | {"clip": _described(clip, made=footage is None), "failed": {}}
+        for name, work in _parts(pipeline, clip, at_once, Path(folder)):
+            say(name)
+            part, _, count = name.partition(", ")
+            try:
+                found = work()
+            except RedactError as error:
+                result["failed"][name] = error.what
+            else:
+                result[part] = [*result.get(part, []), found] if count else found
+            keep(result)
         return result
+
+
+def _parts(
+    pipeline: Pipeline, clip: Clip, at_once: Sequence[int], folder: Path
+) -> Iterator[tuple[str, Callable[[], Any]]]:
+    """What is measured: "PART", or "PART, N at once"."""
+    if pipeline.detectors.gpu is not None:
+        yield "kernels", partial(kernels, pipeline.detectors.gpu)
+    for name, work in (("decode", _decode), ("tensors", _tensors), ("files", _files)):
+        for count in at_once:
+            how = partial(_together, work, pipeline, clip, count, folder)
+            yield f"{name}, {count} at once", how
+        if name == "decode":
+            yield "detector", partial(_detector, pipeline, clip)
 
 
 def made(path: Path, seconds: int) -> Path:
@@ -117,14 +133,19 @@ Work = Callable[[Pipeline, Clip, Path], list[str]]
 def _together(
     work: Work, pipeline: Pipeline, clip: Clip, count: int, folder: Path
 ) -> dict[str, Any]:
+    gpu = pipeline.detectors.gpu
     targets = [folder / f"{number}{clip.suffix}" for number in range(count)]
+    before = gpu.crossed if gpu else 0
     start = time.perf_counter()
     with ThreadPoolExecutor(count) as pool:
         notes = list(pool.map(lambda target: work(pipeline, clip, target), targets))
     wall = time.perf_counter() - start
     assert clip.picture is not None
-    fps = count * clip.picture.frames / wall
-    return {
+    frames = count * clip.picture.frames
+    fps = frames / wall
+    size = frames * clip.picture.width * clip.picture.height * 1.5
+    crossed = {"crossed_percent": round(100 * (gpu.crossed - before) / size, 3)} if gpu else {}
+    return crossed | {
         "at_once": count,
         "seconds": round(wall, 3),
         "fps": round(fps, 2),
@@ -138,7 +159,7 @@ def _decode(pipeline: Pipeline, clip: Clip, _target: Path) -> list[str]:
     gpu = pipeline.detectors.gpu
     stages = Stages(gpu)
     if gpu is not None and stages.decodes(clip):
-        for _ in covered_on_gpu(clip, gpu, lambda _frames: None):
+        for _ in chunks(clip, gpu):
             pass
     else:
         for _ in stages.frames(clip):
@@ -149,18 +170,14 @@ def _decode(pipeline: Pipeline, clip: Clip, _target: Path) -> list[str]:
 def _tensors(pipeline: Pipeline, clip: Clip, _target: Path) -> list[str]:
     """Look, plan, and cover; the frames are dropped where a training job would take them."""
     gpu, stages, policy = pipeline.detectors.gpu, Stages(pipeline.detectors.gpu), pipeline.policy
-    kept = Kept(gpu.free_bytes() // KEPT if gpu else 0)
-    seen = look(pipeline, clip, lambda clip: kept.watch(stages.frames(clip)))
-    cover, frames = Cover(_plan(clip, seen, policy), policy), kept.take()
+    seen = look(pipeline, clip, stages.first)
+    cover = Cover(_plan(clip, seen, policy), policy)
     if gpu is None or not stages.decodes(clip):
         for frame in stages.frames(clip):
             cover.change(frame)
-    elif frames is None:
-        for _ in covered_on_gpu(clip, gpu, lambda frames: cover.on_gpu(gpu, frames)):
-            pass
     else:
-        cover.on_gpu(gpu, frames)
-        gpu.wait()
+        for _ in covered_on_gpu(stages.again(clip), gpu, partial(cover.on_gpu, gpu)):
+            pass
     return stages.notes
 
 
@@ -183,6 +200,7 @@ def look(pipeline: Pipeline, clip: Clip, source: Callable[[Clip], Iterator[Frame
         _quiet,
         quick=quick and upright(quick, rotation),
         source=source,
+        pool=detectors.pool,
     )
 
 
@@ -217,9 +235,16 @@ def _detector(pipeline: Pipeline, clip: Clip) -> list[dict[str, Any]]:
     rows = []
     for count in (1, 4, 16, 64) if pipeline.detectors.gpu else (1, 4):
         some = [replace(frame, index=number) for number in range(count)]
-        seconds = repeated(lambda some=some: pipeline.detectors.pictures.detect(some))  # type: ignore[misc]
+        seconds = repeated(partial(_looks, pipeline.detectors, some))
         rows.append({"frames": count, "looks_a_second": round(count / seconds, 2)})
     return rows
+
+
+def _looks(detectors: Detectors, frames: list[Frame]) -> list[Any]:
+    """A thorough look at each frame, as a run takes them."""
+    if detectors.pool is None:
+        return detectors.pictures.detect(frames)
+    return list(detectors.pool.map(detectors.pictures.detect, [[frame] for frame in frames]))
 
 
 def repeated(work: Callable[[], object], *, times: int = 5) -> float:
@@ -244,46 +269,3 @@ def _described(clip: Clip, *, made: bool) -> dict[str, Any]:
         "frames": picture.frames,
         "fps": float(Fraction(picture.rate)),
     }
-
-
-def _where(pipeline: Pipeline) -> dict[str, Any]:
-    gpu = pipeline.detectors.gpu
-    names = ("av", "numpy", "onnxruntime", "onnxruntime-gpu", "cuda-core", "nvidia-cuda-nvrtc")
-    return {
-        "redact": __version__,
-        "commit": _commit(),
-        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
-        "machine": f"{_processor()}, {os.cpu_count()} cores",
-        "python": platform.python_version(),
-        "versions": {name: found for name in names if (found := _version(name))},
-        "device": "cpu" if gpu is None else gpu.name,
-        "driver": None if gpu is None else ".".join(map(str, gpu.driver_version)),
-    }
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return ""
-
-
-def _commit() -> str:
-    """Of the checkout that runs; empty where redact is installed without one."""
-    command = ["git", "rev-parse", "--short", "HEAD"]
-    try:
-        done = subprocess.run(
-            command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False
-        )
-    except OSError:
-        return ""
-    return done.stdout.strip()
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()

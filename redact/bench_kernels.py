@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from redact.cuda.driver import Gpu
-from redact.cuda.kernels import letterbox, shown, shrunk, thumbnails
+from redact.cuda.kernels import HEAD, Finder, compare, letterbox, shown, shrunk, thumbnails
 from redact.cuda.surfaces import FrameOnGpu, semi_planar
+from redact.detectors.on_gpu import CENTERFACE, PLATES, Heads
 from redact.methods.cuda import cover_frames
 from redact.types import Box
 
@@ -86,7 +87,47 @@ def _works(gpu: Gpu, frames: list[FrameOnGpu]) -> list[tuple[str, float, Callabl
             )
             for method in ("fill", "pixelate", "blur")
         ),
+        *_heads(gpu, len(frames)),
+        ("compare thumbnails", 2 * 240 * 135, partial(compare, gpu, _pairs(frames))),
     ]
+
+
+def _heads(gpu: Gpu, count: int) -> list[tuple[str, float, Callable[[], object]]]:
+    """Heads of faces and of plates, with some boxes in each picture, decoded and merged."""
+    works: list[tuple[str, float, Callable[[], object]]] = []
+    for name, heads in (("faces", CENTERFACE), ("plates", PLATES)):
+        rows, columns = (side // heads.stride for side in INPUT[::-1])
+        heat = np.zeros((count, 1, rows, columns), np.float32)
+        heat[:, 0, ::16, ::16] = 0.9
+        parts = [heat, *(np.zeros((count, n, rows, columns), np.float32) for n in _planes(heads))]
+        held = [gpu.upload(part) for part in parts]
+        row = np.zeros((), HEAD)
+        for field, memory in zip(("heat", "sizes", "offsets"), held, strict=False):
+            row[field] = memory.address
+        row["channels"], row["rows"], row["columns"] = 1, rows, columns
+        row["stride"], row["scale"], row["unit"] = heads.stride, 1, heads.unit
+        row["min_score"], row["cut_off"], row["peaks"] = 0.5, 0.5, heads.peaks
+        row["flattest"] = np.inf
+        moved = sum(part.nbytes for part in parts) / count
+        works.append((f"decode and merge {name}", moved, partial(_found, gpu, count, row, held)))
+    return works
+
+
+def _planes(heads: Heads) -> tuple[int, ...]:
+    """How many planes the outputs after the heat map have."""
+    return (2, 2) if heads.offsets else (4,)
+
+
+def _found(gpu: Gpu, count: int, row: Any, _held: object) -> object:
+    finder = Finder(gpu, count, int(row["rows"]) * int(row["columns"]))
+    finder.decode(row)
+    return finder.merge(0.4)
+
+
+def _pairs(frames: list[FrameOnGpu]) -> list[Any]:
+    """A window of each frame, of the size of a thumbnail, compared with itself."""
+    window = 0, 0, 240, 135
+    return [(frame.surface.planes[0], frame.surface.planes[0], window) for frame in frames]
 
 
 def _bandwidth(gpu: Gpu) -> float:

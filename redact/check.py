@@ -27,7 +27,7 @@ from redact.media.probe import Clip, PictureStream, SoundStream, probe
 from redact.plan import Plan, Region
 from redact.policy import Policy
 from redact.relisten import listen_again
-from redact.remove import Expected, thumbnail
+from redact.remove import Expected, difference, thumbnail
 from redact.stages import Stages
 from redact.types import Box, Frame, Kind, Span, Track
 
@@ -224,9 +224,9 @@ def _compare(frame: Frame, expected: Expected) -> None:
         raise _changed(f"frame {frame.index} at {float(time):.4f} s")
     wanted = expected.thumbnails.get(frame.index)
     if wanted is not None:
-        difference = float(np.abs(thumbnail(frame) - wanted).max())
-        if difference > FRAME_TOLERANCE:
-            raise _changed(f"frame {frame.index}, by {difference:.0f} levels of 255")
+        far = difference(thumbnail(frame), wanted)
+        if far > FRAME_TOLERANCE:
+            raise _changed(f"frame {frame.index}, by {far:.0f} levels of 255")
 
 
 def _changed(how: str) -> ResidualError:

@@ -45,7 +45,7 @@ class Seen:
     frames: int
     frames_scanned: int
     again: Seen | None = None
-    """What a second look at the same frames found, if the first found nothing in any."""
+    """What a second look at the same frames found, if there are no tracks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,9 +76,9 @@ def look_at_picture(
     """
     All that is found in a clip's picture, as tracks through its frames; `quick` as for a Looker.
 
-    `again` takes the frames too, for as long as nothing is found: where nothing is, the picture is
-    copied as it is, and a second look at these frames is one at the copy's. `source` decodes the
-    clip.
+    `again` takes the frames too, for as long as nothing is surely found: where nothing is, the
+    picture is copied as it is, and a second look at these frames is one at the copy's. `source`
+    decodes the clip.
 
     Raises InputError where the picture does not decode, DetectorError where the detector could
     not look.
@@ -93,7 +93,7 @@ def look_at_picture(
         progress(min(frame.index / expected, 1.0))
     rate = float(clip.picture.rate or 25)
     seen = looker.seen(rate=rate)
-    if again is None or looker.found:
+    if again is None or looker.found or seen.tracks:
         return seen
     return replace(seen, again=again.seen(rate=rate))
 
@@ -132,7 +132,7 @@ class Looker:
         self._thorough_again = Fraction(0)  # when a thorough look is due
         self._next = self._latest = Fraction(0)
         self.found = False
-        """Whether anything was found up to here, in the frames that a detector has looked at."""
+        """Whether anything was surely found up to here, in the frames that were looked at."""
         self._last: Frame | None = None
 
     def take(self, frame: Frame) -> None:
@@ -224,7 +224,7 @@ class Looker:
 
     def _keep(self, frame: Frame, detections: Sequence[Detection]) -> None:
         self._looks.setdefault(frame.index, []).extend(detections)
-        self.found |= bool(detections)
+        self.found |= not all(one.doubtful for one in detections)
 
 
 def _detect(detector: PictureDetector, frames: Sequence[Frame]) -> list[list[Detection]]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from redact.check import Verdict, check, inspect, second_look
-from redact.cuda.driver import GpuLostError, GpuMemoryError
+from redact.cuda.calls import GpuLostError, GpuMemoryError
 from redact.detectors.opened import Detectors
 from redact.detectors.upright import upright
 from redact.errors import InputError, ResidualError, UsageError
@@ -52,7 +52,7 @@ class Pipeline:
     def __init__(
         self, policy: Policy, *, device: str = "auto", threads: int = 0, strict: bool = False
     ) -> None:
-        if strict and device != "cuda":
+        if strict and device not in ("cuda", "tensorrt"):
             raise UsageError("--strict is for --device cuda.")
         self.policy = policy
         self.detectors = Detectors.open(policy, device=device, threads=threads)
@@ -110,7 +110,7 @@ class Pipeline:
                 _part(progress, 0.0, share),
                 quick=quick and upright(quick, clip.picture.rotation),
                 again=second_look(clip, self.detectors, policy),
-                source=stages.frames,
+                source=stages.first,
                 pool=self.detectors.pool,
             )
         heard = listen(clip, self.detectors.names, policy, _part(progress, 0.6, 0.8))
@@ -220,6 +220,8 @@ class Pipeline:
         """Render the plan, and look at what came out."""
         cover = Cover(plan, self.policy)
         covers = any(region.boxes for region in plan.regions)
+        if not covers:
+            stages.forget()
         # A still is covered where it is decoded; frames are, before the encoder is shown them.
         edit = cover if clip.media == "still" else cover.remember
         render(
@@ -230,6 +232,7 @@ class Pipeline:
             sound=sound_edits(plan, clip),
             progress=_part(progress, 0.0, 0.6),
             shown=lambda clip: stages.covered(clip, cover.on_gpu, cover.change),
+            encoder=stages.encoder,
         )
         expected = cover.expected if cover.expected.pts else None
         rest = _part(progress, 0.6, 1.0)

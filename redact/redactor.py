@@ -78,12 +78,13 @@ class Redactor:
 
     Args:
         policy: a Policy, the name of one, or the path of a TOML file.
-        device: "cpu", "cuda" (raises DetectorError where there is none) or "auto".
+        device: "cpu", "cuda" or "tensorrt" (raise DetectorError where there is none) or "auto".
         threads: of the models and codecs; 0 takes every core.
         strict: with "cuda", a clip is held rather than that a part of its picture is worked on
             by the CPU.
         manifest: where clips come from: a file (CSV, JSON Lines, Croissant), or what was read of
             one. A clip that it does not allow to be used is held before any work is done.
+        worker: one of a crew of the same policy and settings, instead of one of its own.
         finish: what is done to an output before it is recorded (see provenance.manifests).
     """
 
@@ -95,6 +96,7 @@ class Redactor:
         threads: int = 0,
         strict: bool = False,
         manifest: str | Path | Manifest | None = None,
+        worker: Worker | None = None,
         finish: Finish | None = None,
     ) -> None:
         self._finish = finish
@@ -103,7 +105,7 @@ class Redactor:
             manifest = manifests.read(Path(manifest))
         self._manifest = manifest
         self._device, self._threads = device, threads
-        self._worker = Worker(self.policy, device=device, threads=threads, strict=strict)
+        self._worker = worker or Worker(self.policy, device=device, threads=threads, strict=strict)
         self._stores: dict[Path, Store] = {}
         self._detectors: Detectors | None = None
 

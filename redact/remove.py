@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from redact.cuda.driver import Gpu
-from redact.cuda.kernels import thumbnails
-from redact.cuda.surfaces import FrameOnGpu
+from redact.cuda.kernels import compare, luma_resized
+from redact.cuda.surfaces import FrameOnGpu, downloaded
 from redact.media.probe import Clip
 from redact.methods import Patch, cover_all
 from redact.methods.audio import remove
@@ -30,25 +30,43 @@ SHRINK = 8
 """Each side of a remembered frame is so many times smaller."""
 
 
+Thumbnail = NDArray[np.float32] | FrameOnGpu
+"""A small grey picture in levels of 8 bits; or one on the GPU, of whole levels."""
+
+
 @dataclass(slots=True)
 class Expected:
     """What the output has to show: every frame's time, and some frames as small grey pictures."""
 
     pts: array[int] = field(default_factory=lambda: array("q"))  # 8 bytes a frame
     time_base: Fraction = Fraction(1)
-    thumbnails: dict[int, NDArray[np.float32]] = field(default_factory=dict)
+    thumbnails: dict[int, Thumbnail] = field(default_factory=dict)
 
 
-def thumbnail(frame: Frame) -> NDArray[np.float32]:
-    """The first plane, averaged over SHRINK x SHRINK pixels, in levels of 8 bits."""
+def thumbnail(frame: Frame) -> Thumbnail:
+    """The first plane, averaged over SHRINK x SHRINK pixels; on the GPU if the frame is there."""
     height, width = -(-frame.height // SHRINK), -(-frame.width // SHRINK)
     if isinstance(frame, FrameOnGpu):
-        surface = frame.surface
-        (averages,) = thumbnails(surface.gpu, surface.planes[:1], width, height)
-        return np.asarray(averages / np.float32(2 ** (frame.depth - 8)), np.float32)
+        return luma_resized(frame, width, height)
     small = cv2.resize(frame.planes[0], (width, height), interpolation=cv2.INTER_AREA)
     levels: NDArray[np.float32] = small.astype(np.float32) / 2 ** (frame.depth - 8)
     return levels
+
+
+def difference(one: Thumbnail, other: Thumbnail) -> float:
+    """The largest difference of two thumbnails of one size and depth, in levels of 8 bits."""
+    if isinstance(one, FrameOnGpu) and isinstance(other, FrameOnGpu):
+        planes = one.surface.planes[0], other.surface.planes[0]
+        (found,) = compare(one.surface.gpu, [(*planes, (0, 0, one.width, one.height))])
+        return float(found["largest"] / 2 ** (one.depth - 8))
+    return float(np.abs(_levels(one) - _levels(other)).max())
+
+
+def _levels(small: Thumbnail) -> NDArray[np.float32]:
+    if not isinstance(small, FrameOnGpu):
+        return small
+    (plane,) = downloaded(small.surface)
+    return np.asarray(plane.astype(np.float32) / 2 ** (small.depth - 8), np.float32)
 
 
 def how_to_cover(region: Region, policy: Policy) -> tuple[str, int]:
@@ -87,12 +105,15 @@ class Cover:
     def on_gpu(self, gpu: Gpu, frames: Sequence[FrameOnGpu]) -> None:
         """Covers the frames, in place, on the GPU; `remember` has to be told of each."""
         cover_frames(gpu, frames, [self.patches(frame) for frame in frames])
+        for frame in frames:  # while they are there: what the encoder is shown may not be
+            if frame.index % self._every == 0:
+                self.expected.thumbnails[frame.index] = thumbnail(frame)
 
     def remember(self, frame: Frame) -> bool:
         """Note a covered frame's time, and of some what they look like; says whether it changed."""
         self.expected.pts.append(frame.pts)
         self.expected.time_base = frame.time_base
-        if frame.index % self._every == 0:
+        if frame.index % self._every == 0 and frame.index not in self.expected.thumbnails:
             self.expected.thumbnails[frame.index] = thumbnail(frame)
         return frame.index in self._by_frame
 

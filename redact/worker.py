@@ -23,7 +23,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, TypeVar
 
-from redact.cuda.driver import GpuLostError
+from redact.cuda.calls import GpuLostError
 from redact.detectors.opened import why_no_gpu
 from redact.errors import InputError, Reason, RedactError, StoreError
 from redact.media.source import without_core_dump
@@ -48,6 +48,35 @@ class Job:
     arguments: tuple[Any, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A child process, and this end of the pipes to it."""
+
+    process: subprocess.Popen[bytes]
+    pipes: tuple[Connection, ...]
+    lifeline: Connection
+
+
+def spawned(count: int) -> Child:
+    """A new child that so many may ask at once, each by a pipe of its own."""
+    pairs = [Pipe() for _ in range(count)]
+    held, lifeline = Pipe(duplex=False)
+    first, *more = (theirs.fileno() for _, theirs in pairs)
+    handles = (first, held.fileno(), *more)
+    process = subprocess.Popen(
+        [*COMMAND, *map(str, handles)],
+        pass_fds=handles,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,  # Ctrl-C is for the parent, which then ends the child
+    )
+    held.close()
+    for _, theirs in pairs:
+        theirs.close()
+    return Child(process, tuple(ours for ours, _ in pairs), lifeline)
+
+
 class Stopped(BaseException):
     """Another thread has closed the worker: no fault of the clip, and nothing to record of it."""
 
@@ -67,20 +96,9 @@ class Worker:
         """Open the child and its models; raises what kept it from that."""
         if self._process is not None and self._process.poll() is None:
             return
-        self.close()
-        self._pipe, theirs = Pipe()
-        held, self._lifeline = Pipe(duplex=False)
-        handles = (theirs.fileno(), held.fileno())
-        self._process = subprocess.Popen(
-            [*COMMAND, *map(str, handles)],
-            pass_fds=handles,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,  # Ctrl-C is for the parent, which then ends the child
-        )
-        theirs.close()
-        held.close()
+        self.end()
+        child = spawned(1)
+        self._process, (self._pipe,), self._lifeline = child.process, child.pipes, child.lifeline
         self._ask(self._settings, lambda _share: None, START_SECONDS)
 
     def do(
@@ -97,6 +115,10 @@ class Worker:
 
     def close(self) -> None:
         """End the child, whatever it is doing, for whichever thread."""
+        self.end()
+
+    def end(self) -> None:
+        """The same, by this worker itself."""
         process, pipes = self._process, (self._pipe, self._lifeline)
         self._process = self._pipe = self._lifeline = None  # a thread that waits sees it first
         if process is not None:
@@ -114,7 +136,7 @@ class Worker:
         until = time.monotonic() + seconds
         while True:
             if not self._or_why(pipe, lambda: pipe.poll(max(0.0, until - time.monotonic()))):
-                self.close()
+                self.end()
                 raise InputError(
                     "the clip took longer than its time limit.",
                     todo="Raise limits.seconds_per_second in the policy if it is only slow.",
@@ -141,7 +163,7 @@ class Worker:
         if process is None:
             raise Stopped
         code = process.wait()
-        self.close()
+        self.end()
         how = f"signal {-code}" if code < 0 else f"exit code {code}"
         return InputError(
             f"the process that worked on the clip died ({how}).",
@@ -150,8 +172,12 @@ class Worker:
         )
 
 
-def _child(pipe: Connection, lifeline: Connection) -> None:
-    """The child's whole life: open the models, then a job at a time until the pipe closes."""
+def _child(pipe: Connection, lifeline: Connection, *more: Connection) -> None:
+    """
+    The child's whole life: open the models, then a job at a time from each pipe until it closes.
+
+    The settings come by the first pipe.
+    """
     threading.Thread(target=_die_with, args=(lifeline,), daemon=True).start()
     try:
         policy, device, threads, strict = pipe.recv()
@@ -164,15 +190,32 @@ def _child(pipe: Connection, lifeline: Connection) -> None:
         pipe.send(("failed", fault(error)))
         return
     pipe.send(("done", None))
+    for another in more:
+        threading.Thread(target=_serve_or_end, args=(pipeline, another), daemon=True).start()
+    if more:
+        _serve_or_end(pipeline, pipe)
+        threading.Event().wait()  # for the others; the parent ends this process
+    else:
+        _serve(pipeline, pipe)
+
+
+def _serve(pipeline: Pipeline, pipe: Connection) -> bool:
+    """Job after job from one pipe; whether the GPU was lost, or just the pipe closed."""
     while True:
         try:
             job: Job = pipe.recv()
         except EOFError:
-            return
+            return False
         outcome = _outcome(pipeline, job, pipe)
         pipe.send(outcome)
         if isinstance(outcome[1], GpuLostError):
-            return  # this process has lost the GPU; the next one opens it anew
+            return True  # this process has lost the GPU; the next one opens it anew
+
+
+def _serve_or_end(pipeline: Pipeline, pipe: Connection) -> None:
+    """The same beside others, for whom the GPU is lost too."""
+    if _serve(pipeline, pipe):
+        os._exit(1)
 
 
 def _outcome(pipeline: Pipeline, job: Job, pipe: Connection) -> tuple[str, Any]:
@@ -227,4 +270,5 @@ def _die_with(lifeline: Connection) -> None:
 
 
 if __name__ == "__main__":
-    _child(Connection(int(sys.argv[1])), Connection(int(sys.argv[2]), writable=False))
+    _first, _held, *_more = map(int, sys.argv[1:])
+    _child(Connection(_first), Connection(_held, writable=False), *map(Connection, _more))

@@ -26,6 +26,7 @@ import av
 import numpy as np
 
 RATE = 30
+EAR_RATE = 16_000
 
 
 def main() -> None:
@@ -49,7 +50,7 @@ def main() -> None:
             )
 
         for minutes in options.sound_minutes:
-            path = _sound(Path(folder, f"{minutes}.m4a"), minutes)
+            path = _sound(Path(folder, f"{minutes}.wav"), minutes)
             with spawn.Pool(1) as pool:
                 peak = pool.apply(_peak_of_sound, (path,))
             print(f"sound: {peak:.0f} MB at {minutes:g} minutes, models included", flush=True)
@@ -57,14 +58,14 @@ def main() -> None:
 
 def _sound(path: Path, minutes: float) -> Path:
     random = np.random.default_rng(1)
-    hum = 0.02 * np.sin(np.arange(48_000) * 2 * np.pi * 100 / 48_000)
+    hum = 0.02 * np.sin(np.arange(EAR_RATE) * 2 * np.pi * 100 / EAR_RATE)
     with av.open(str(path), "w") as output:
-        stream = output.add_stream("aac", rate=48_000, layout="stereo")
+        stream = output.add_stream("pcm_s16le", rate=EAR_RATE, layout="mono")
         for second in range(round(minutes * 60)):
             loud = 0.3 if second % 600 < 2 else 0.001
-            mono = (hum + loud * random.standard_normal(48_000)).astype(np.float32)
-            frame = av.AudioFrame.from_ndarray(np.stack([mono, mono]), "fltp", "stereo")
-            frame.sample_rate, frame.pts = 48_000, second * 48_000
+            mono = 32767 * np.clip(hum + loud * random.standard_normal(EAR_RATE), -1, 1)
+            frame = av.AudioFrame.from_ndarray(mono.astype(np.int16)[None], "s16", "mono")
+            frame.sample_rate, frame.pts = EAR_RATE, second * EAR_RATE
             output.mux(stream.encode(frame))
         output.mux(stream.encode(None))
     return path

@@ -7,6 +7,7 @@ import time
 from multiprocessing.connection import Connection
 
 from redact import worker
+from redact.cuda.calls import GpuLostError
 from redact.errors import DetectorError, InputError
 
 
@@ -43,6 +44,18 @@ class Faulty:
     def process(self, progress):
         return os.getpid()
 
+    def slow(self, value, progress):
+        progress(0.5)
+        time.sleep(1.5)
+        return value, os.getpid()
+
+    def lose(self, value, progress):
+        if beside_others:
+            raise GpuLostError("the GPU gave up in the middle.")
+        return value
+
 
 worker.Pipeline = Faulty
-worker._child(Connection(int(sys.argv[1])), Connection(int(sys.argv[2]), writable=False))
+pipe, lifeline, *more = map(int, sys.argv[1:])
+beside_others = bool(more)
+worker._child(Connection(pipe), Connection(lifeline, writable=False), *map(Connection, more))

@@ -71,10 +71,13 @@ class StandIn:
         return 0, ordinal
 
     def cuDeviceGetName(self, length, _device):
-        return 0, b"stand-in, no GPU".ljust(length, b"\0")
+        return 0, b"stand-in, no GPU\0".ljust(length)
 
     def cuDeviceGetAttribute(self, number, _device):
         return 0, {75: self.capability[0], 76: self.capability[1], 16: 1}[int(number)]
+
+    def cuDevicePrimaryCtxSetFlags(self, _device, _flags):
+        return (0,)
 
     def cuDevicePrimaryCtxRetain(self, device):
         return 0, device

@@ -1,14 +1,17 @@
 """redact bench says what it measured; that the numbers are small or large is no matter here."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from redact import bench, bench_kernels
 from redact.cli import main
-from redact.stages import ENCODES_ON_CPU
-from tests.test_cuda_clips import clip_of, decoder, pipelines  # noqa: F401  # a fixture
+from redact.errors import DetectorError
+from tests.test_cuda_clips import NO_NVENC, clip_of, decoder, pipelines  # noqa: F401  # a fixture
 
 
 @pytest.fixture
@@ -46,11 +49,35 @@ def test_every_part_is_measured(small, tmp_path, device):
     assert {row["frames"] for row in result["detector"]} >= {1, 4}
     if device == "cuda":
         assert "no GPU" in result["device"]  # it is the stand-in, and says so
-        assert result["files"][0]["on_cpu"] == [ENCODES_ON_CPU]
+        assert result["files"][0]["on_cpu"] == [NO_NVENC]
         assert result["tensors"][0]["on_cpu"] == []
         kinds = {row["kernel"] for row in result["kernels"]["rows"]}
-        assert len(kinds) == 6
-        assert len(result["kernels"]["rows"]) == 12
+        assert {name.split()[0] for name in kinds} >= {"letterbox", "decode", "compare", "fill,"}
+        assert len(kinds) == 9
+        assert len(result["kernels"]["rows"]) == 18
+        assert result["stand_in"] is True
+        assert result["tensors"][0]["crossed_percent"] < result["files"][0]["crossed_percent"]
+        assert as_table(target).returncode == 1
+
+
+@pytest.mark.slow
+def test_a_part_that_fails_is_said_and_the_others_are_kept(small, tmp_path, monkeypatch):
+    def fails(*_):
+        raise DetectorError("the network fell over.")
+
+    monkeypatch.setattr(bench, "_detector", fails)
+    clip, target = clip_of(tmp_path), tmp_path / "result.json"
+    done = run("--device", "cuda", "--clips", "1", "--footage", str(clip), "-o", str(target))
+    assert done.exit_code == 4
+    result = json.loads(target.read_text())
+    assert result["failed"] == {"detector": "the network fell over."}
+    assert all(result[part] for part in ("kernels", "decode", "tensors", "files"))
+
+
+def as_table(path):
+    """scripts/bench_table.py on this result: nothing of a stand-in gets into the README."""
+    script = Path(bench.__file__).parents[1] / "scripts" / "bench_table.py"
+    return subprocess.run([sys.executable, str(script), str(path)], capture_output=True)
 
 
 def test_eighty_years_a_day():

@@ -53,6 +53,31 @@ def test_torch_too(gpu):
     assert (ours.shape, ours.strides) == ((4, 4), (4, 1))
 
 
+class Streamed:
+    """An array on a GPU that remembers which stream it was asked to be ready for."""
+
+    asked = "nothing"
+
+    def __dlpack_device__(self):
+        return dlpack.CUDA, 0
+
+    def __dlpack__(self, **how):
+        self.asked = how
+        return np.zeros(4, np.uint8).__dlpack__()
+
+
+@pytest.mark.parametrize(("handle", "told"), [(0, 1), (77, 77)])
+def test_the_default_stream_has_another_number_there(gpu, monkeypatch, handle, told):
+    """torch refuses 0, which is the handle of its own default stream."""
+    monkeypatch.setattr(type(gpu), "memory_kind", "cuda")
+    array = Streamed()
+    with gpu.on(handle):
+        borrowed(array, gpu)
+        assert array.asked == {"stream": told}
+        borrowed(array, gpu, ready=True)
+        assert array.asked == {}
+
+
 def test_what_cannot_be_taken(gpu):
     with pytest.raises(UsageError, match="uint8 or uint16"):
         borrowed(np.zeros(3, np.float32), gpu)

@@ -14,8 +14,9 @@ import pytest
 
 from redact.cli.models import _gpu as doctors_report
 from redact.cuda import compiled, sources
+from redact.cuda.calls import GpuLostError, GpuMemoryError
 from redact.cuda.compiled import machine_code
-from redact.cuda.driver import Gpu, GpuLostError, GpuMemoryError
+from redact.cuda.driver import Gpu
 from redact.detectors import opened as opened_module
 from redact.errors import DetectorError, Reason
 from tests.stand_in import SOURCES, GpuStandIn, StandIn
@@ -62,11 +63,21 @@ def test_a_thousand_clips_leave_no_memory_and_no_stream_behind(gpu):
         thread.join()
     gc.collect()
     assert gpu.used == 0
-    assert gpu.calls.pinned == {}
+    assert len(gpu.calls.pinned) == 1  # the same, a thousand times
     assert len(gpu.calls.streams) <= 1
     assert gpu.calls.most_held < 100_000
     gpu.trim()
-    assert gpu.calls.held == {}
+    assert gpu.calls.held == gpu.calls.pinned == {}
+
+
+def test_pinned_memory_beyond_what_is_kept_is_freed(gpu):
+    many = [gpu.pinned(10) for _ in range(70)]
+    assert len(gpu.calls.pinned) == 70
+    del many
+    assert len(gpu.calls.pinned) == 64
+    other = gpu.pinned(11)
+    assert len(gpu.calls.pinned) == 65
+    assert other.array.size == 11
 
 
 def test_another_thread_is_not_given_memory_that_may_be_in_use(gpu):
@@ -145,7 +156,8 @@ def test_the_doctor_says_what_the_gpu_can_do_and_why_not(gpu, monkeypatch):
     assert report["pictures"] == "cuda"
     assert report["name"].startswith("stand-in, no GPU, sm_90")
     assert "AV1 on the cpu" in report["decoding"]
-    assert report["encoding"] == "cpu"
+    assert report["encoding"] == "cpu: no NVENC"
+    assert report["decoder"].startswith("PyAV; PyNvVideoCodec")
     monkeypatch.setattr(opened_module, "open_gpu", refused)
     assert doctors_report() == {"pictures": "cpu: the driver is too old."}
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from redact.cuda import kernels as run
 from redact.cuda import reference
 from redact.cuda.surfaces import downloaded, uploaded
-from redact.detectors import faces
+from redact.detectors import faces, plates
 from redact.detectors.runtime import letterbox as letterbox_on_cpu
 from redact.detectors.runtime import shrunk as shrunk_on_cpu
 from tests.stand_in import SOURCES, build
@@ -218,6 +218,39 @@ def test_decode_and_merge(gpu, data, sides, backwards):
     assert faults == 0
     for number, found in enumerate(merged):
         expected, scores = expected_boxes(heat, sizes, offsets, looks, number)
+        sides_of = np.stack([found[name] for name in ("x0", "y0", "x1", "y1")], axis=1)
+        np.testing.assert_array_equal(sides_of, expected)
+        np.testing.assert_array_equal(found["score"], scores)
+
+
+@given(st.data(), st.integers(1, 3), st.booleans(), st.sampled_from([0.0, 9.0, 30.0]))
+@FIXED
+def test_plates_that_one_look_alone_sees(gpu, data, looks, backwards, tiny):
+    n, rows, columns = (data.draw(st.integers(1, most)) for most in (2, 9, 9))
+    shown = [heads(data, n, rows, columns, sides=True)[:2] for _ in range(looks)]
+    shown = [(heat, sizes * np.float32(6)) for heat, sizes in shown]
+    ways = {"peaks": True, "aspects": plates.ASPECTS, "stride": plates.STRIDE, "min_score": 0.25}
+    finder = run.Finder(gpu, n, looks * rows * columns)
+    gpu.calls.library.shim_backwards(int(backwards))
+    scales = [np.float32(0.5 + 0.4 * number) for number in range(looks)]
+    for number, (heat, sizes) in enumerate(shown):
+        row, _held = head_row(
+            gpu, heat, sizes, None, look=number, scale=scales[number], min_score=0.25, cut_off=9,
+            stride=plates.STRIDE, unit=1, peaks=1, tallest=plates.ASPECTS[0],
+            flattest=plates.ASPECTS[1],
+        )  # fmt: skip
+        finder.decode(row)
+    alone = plates.ALONE if looks > 1 else 0.0
+    merged, _faults = finder.merge(plates.SAME, alone=alone, tiny=tiny)
+    gpu.calls.library.shim_backwards(0)
+    for picture, found in enumerate(merged):
+        decoded = [
+            reference.decode(heat[picture, 0], sizes[picture], None, **ways)
+            for heat, sizes in shown
+        ]
+        expected, scores = plates.merged(
+            [(b / scale, s) for (b, s), scale in zip(decoded, scales, strict=True)], tiny
+        )
         sides_of = np.stack([found[name] for name in ("x0", "y0", "x1", "y1")], axis=1)
         np.testing.assert_array_equal(sides_of, expected)
         np.testing.assert_array_equal(found["score"], scores)

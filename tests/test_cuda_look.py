@@ -7,15 +7,19 @@ import cv2
 import numpy as np
 import pytest
 
+from redact import weights
 from redact.detectors.faces import FaceDetector
-from redact.detectors.on_gpu import OnHost, faces_on_gpu, run_on_gpu
+from redact.detectors.on_gpu import OnHost, placed, run_on_gpu
+from redact.detectors.plates import PlateDetector
 from redact.detectors.upright import upright
 from redact.errors import DetectorError
-from redact.types import Frame, Kind
+from redact.types import Frame
 from tests.test_cuda_methods import on_gpu, semi
 from tests.test_faces import bright_spots
 from tests.test_faces import detector as spots
 from tests.test_methods import make
+from tests.test_plates import Lettering, Sources, bright_cells, make_crop
+from tests.test_plates import detector as bright_plates
 
 SCORES = 0.01
 """How far scores may lie apart: OpenCV rounds halves of samples to even ones, the kernels up."""
@@ -26,6 +30,8 @@ PIXELS = 1
 WAYS = [
     pytest.param("spots", id="spots"),
     pytest.param("faces", id="faces", marks=[pytest.mark.weights, pytest.mark.shared]),
+    pytest.param("cells", id="cells"),
+    pytest.param("plates", id="plates"),
 ]
 
 
@@ -37,6 +43,16 @@ def seen(request):
         for x, y, size in ((20, 12, 16), (80, 60, 8), (4, 70, 12)):
             picture[y : y + size, x : x + size] = 255
         return spots(bright_spots(), long_side=256), as_frame(picture)
+    if request.param == "cells":
+        picture = np.zeros((98, 130, 3), np.uint8)
+        for x, y, size in ((24, 16, 8), (80, 56, 8), (64, 8, 16), (100, 70, 24)):
+            picture[y : y + size, x : x + size] = 255
+        return bright_plates(bright_cells(), min_score=0.55), as_frame(picture)
+    if request.param == "plates":
+        opened = weights.open_model("plates", purpose="commercial")
+        model = opened.read(opened.main)  # a GPU runs this one, in floats
+        detector = PlateDetector(model, label="x", min_score=0.45, long_side=256, threads=1)
+        return detector, as_frame(rendered_plate())
     models, shared = (request.getfixturevalue(name) for name in ("models", "shared"))
     photo = cv2.imread(str(shared / "faces" / "no-mask_mov-16_jpg.jpg"))
     picture = np.full((720, 1280, 3), 90, np.uint8)
@@ -45,6 +61,23 @@ def seen(request):
     model = (models / "faces" / "centerface.onnx").read_bytes()
     detector = FaceDetector(model, label="x", min_score=0.6, long_side=640, faint=0.4)
     return detector, as_frame(picture)
+
+
+def rendered_plate():
+    """A picture (B, G, R) in which a plate is known to be found, of sides that are even."""
+    for index in range(60):
+        crop = make_crop(index, Sources(), Lettering(None), seed=99)
+        if any(plate[2] - plate[0] >= 60 for plate in crop.plates):
+            height, width = (side // 2 * 2 for side in crop.picture.shape[:2])
+            return np.ascontiguousarray(crop.picture[:height, :width, ::-1])
+    raise AssertionError
+
+
+def moved(detector, gpu):
+    """The detector on the GPU: without a lock, and nothing of it on the CPU."""
+    ours_, said = placed(detector, gpu)
+    assert said == ()
+    return ours_._detector
 
 
 def as_frame(picture):
@@ -61,7 +94,8 @@ def as_frame(picture):
 def assert_alike(ours, theirs):
     assert len(ours) == len(theirs)
     for one, other in zip(ours, theirs, strict=True):
-        assert one.kind is other.kind is Kind.FACE
+        assert one.kind is other.kind
+        assert one.doubtful is other.doubtful
         assert one.detector == other.detector
         assert one.doubtful is other.doubtful
         assert abs(one.score - other.score) <= SCORES
@@ -74,7 +108,7 @@ def test_the_same_faces_within_a_pixel(gpu, seen, quick):
     detector, frame = seen
     (expected,) = (detector.quick() if quick else detector).detect([frame])
     assert expected
-    ours = faces_on_gpu(detector.quick() if quick else detector, gpu)
+    ours = moved(detector.quick() if quick else detector, gpu)
     (found,) = ours.detect([on_gpu(frame, semi(gpu, frame, 128))])
     assert_alike(found, expected)
     (from_host,) = ours.detect([frame])
@@ -88,7 +122,7 @@ def test_frames_that_are_coded_turned(gpu, seen, rotation):
     turned = replace(frame, planes=turned)
     (expected,) = upright(detector, rotation).detect([turned])
     assert expected
-    (found,) = upright(faces_on_gpu(detector, gpu), rotation).detect([turned])
+    (found,) = upright(moved(detector, gpu), rotation).detect([turned])
     key = lambda one: (one.box.x0, one.box.y0, one.score)  # noqa: E731
     assert_alike(sorted(found, key=key), sorted(expected, key=key))
 
@@ -96,23 +130,23 @@ def test_frames_that_are_coded_turned(gpu, seen, rotation):
 def test_several_frames_in_one_call_keep_their_order(gpu, seen):
     detector, frame = seen
     empty = replace(frame, planes=tuple(np.full_like(plane, 16) for plane in frame.planes))
-    found = faces_on_gpu(detector, gpu).detect([empty, frame, empty])
+    found = moved(detector, gpu).detect([empty, frame, empty])
     assert [bool(one) for one in found] == [False, True, False]
-    assert faces_on_gpu(detector, gpu).detect([]) == []
+    assert moved(detector, gpu).detect([]) == []
 
 
 def test_only_small_results_cross_the_bus(gpu, seen):
     detector, frame = seen
     frames = [on_gpu(frame, semi(gpu, frame)) for _ in range(4)]
     before = gpu.calls.uploaded, gpu.calls.downloaded
-    faces_on_gpu(detector, gpu).detect(frames)
-    moved = gpu.calls.uploaded + gpu.calls.downloaded - sum(before)
-    assert moved < 0.01 * 4 * 1280 * 720 * 1.5
+    moved(detector, gpu).detect(frames)
+    crossed = gpu.calls.uploaded + gpu.calls.downloaded - sum(before)
+    assert crossed < 0.01 * 4 * 1280 * 720 * 1.5
 
 
 def test_no_memory_is_left_behind(gpu, seen):
     detector, frame = seen
-    ours = faces_on_gpu(detector, gpu)
+    ours = moved(detector, gpu)
     ours.detect([frame])
     held = gpu.calls.most_held
     for _ in range(5):
@@ -123,7 +157,7 @@ def test_no_memory_is_left_behind(gpu, seen):
 
 def test_a_network_that_fails_is_no_empty_look(gpu, seen, monkeypatch):
     detector, frame = seen
-    ours = faces_on_gpu(detector, gpu)
+    ours = moved(detector, gpu)
     monkeypatch.setattr(gpu, "memory_kind", "cuda")  # which this onnxruntime does not have
     with pytest.raises(DetectorError, match="failed on the GPU, on 1 pictures of"):
         ours.detect([frame])
@@ -141,7 +175,7 @@ def test_numbers_that_are_not_finite_are_no_empty_look(gpu, seen, monkeypatch):
     monkeypatch.setattr("redact.detectors.on_gpu.run_on_gpu", broken)
     monkeypatch.setattr(gpu.calls, "_inside", lambda *_: None)
     with pytest.raises(DetectorError, match="not finite"):
-        faces_on_gpu(detector, gpu).detect([frame])
+        moved(detector, gpu).detect([frame])
 
 
 class Watching:

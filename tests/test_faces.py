@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
+from redact.detectors import runtime
 from redact.detectors.faces import FaceDetector, decode, merge, turn_back
 from redact.detectors.runtime import Network, free_shape, letterbox, shrunk
 from redact.errors import DetectorError
@@ -161,6 +162,19 @@ class TestNetwork:
     def test_absent_device_is_an_error(self):
         with pytest.raises(DetectorError, match="no device 'tpu'"):
             detector(bright_spots(), device="tpu")
+
+    def test_tensorrt_is_refused_where_onnxruntime_has_none(self):
+        with pytest.raises(DetectorError, match="built without TensorRT") as raised:
+            Network(b"", name="x", device="tensorrt")
+        assert "--device cuda" in str(raised.value)
+
+    def test_tensorrt_keeps_its_engines_and_leaves_the_rest_to_cuda(self, monkeypatch):
+        names = ["TensorrtExecutionProvider", "CUDAExecutionProvider"]
+        monkeypatch.setattr(runtime.onnxruntime, "get_available_providers", lambda: names)
+        (first, engines), (second, _) = runtime._providers("tensorrt")
+        assert [first, second] == names
+        assert engines["trt_engine_cache_enable"] == "1"
+        assert engines["trt_engine_cache_path"].endswith("tensorrt")
 
     def test_no_quiet_fall_back_to_the_cpu(self):
         import onnxruntime

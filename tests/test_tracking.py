@@ -200,14 +200,6 @@ class TestLink:
 
         assert holds(box_at(track, 4), at(66, 50).box)
 
-    def test_where_all_looks_move_each_is_believed(self):
-        places = [10, 30, 20, 42, 32, 54, 44, 64]
-        found = {index: [at(x, 50)] for index, x in enumerate(places)}
-
-        (track,) = linked(looked(8, found), 8)
-
-        assert [box.width for box in track.boxes] == [20] * 8
-
     def test_half_a_face_inside_the_whole_makes_no_track_of_its_own(self):
         found = {index: [at(50, 50, 40)] for index in range(20)}
         found[5] = [*found[5], at(52, 58, 30, score=0.4)]

@@ -10,13 +10,13 @@ import click
 
 from redact.bench import measured
 from redact.cli import json_option, main, say
-from redact.errors import UsageError
+from redact.errors import DetectorError, UsageError
 
 
 @main.command()
 @click.option(
     "--device",
-    type=click.Choice(["cpu", "cuda"]),
+    type=click.Choice(["cpu", "cuda", "tensorrt"]),
     default="cpu",
     show_default=True,
     help="What to measure; cuda fails where there is no usable GPU.",
@@ -50,20 +50,29 @@ def bench(
     In frames a second, in years of video a day, and as how many such machines 80 years a day take.
     Progress goes to stderr.
     """
+
+    def keep(result: dict[str, Any]) -> None:
+        if output:
+            output.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+
     result = measured(
         device,
         at_once=_counts(clips),
         seconds=seconds,
         footage=footage,
         say=lambda part: say(f"measuring {part} ...", err=True),
+        keep=keep,
     )
-    text = json.dumps(result, indent=1)
-    if output:
-        output.write_text(text + "\n", encoding="utf-8")
     if as_json:
-        click.echo(text)
+        click.echo(json.dumps(result, indent=1))
     else:
         _print(result)
+    if result["failed"]:
+        raise DetectorError(
+            f"{len(result['failed'])} parts could not be measured: "
+            f"{'; '.join(f'{part}: {why}' for part, why in result['failed'].items())}",
+            means="What was measured is written.",
+        )
 
 
 def _counts(clips: str) -> list[int]:
@@ -83,16 +92,23 @@ def _print(result: dict[str, Any]) -> None:
             f"  {row['kernel']:<20} {row['frames']:>4} frames {row['us_a_frame']:>10} us a frame "
             f"{row['of_roofline_percent']:>6} % of the roofline"
         )
-    for row in result["detector"]:
+    if result["stand_in"]:
+        say("  A stand-in plays the GPU: these are no figures.")
+    for row in result.get("detector", []):
         say(f"  detector {row['frames']:>4} frames {row['looks_a_second']:>10} looks a second")
     for part in ("decode", "tensors", "files"):
-        for row in result[part]:
+        for row in result.get(part, []):
             say(
                 f"  {part:<8} {row['at_once']:>3} at once {row['fps']:>10} fps "
                 f"{row['years_a_day']:>9} years a day, {row['machines_for_80_years_a_day']} "
                 "machines for 80"
             )
     for note in sorted(
-        {note for part in ("tensors", "files") for note in result[part][0]["on_cpu"]}
+        {
+            note
+            for part in ("tensors", "files")
+            for row in result.get(part, [])
+            for note in row["on_cpu"]
+        }
     ):
         say(f"  {note}")

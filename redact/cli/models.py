@@ -140,7 +140,8 @@ def _gpu() -> dict[str, str]:
     if importlib.util.find_spec("onnxruntime") is None:
         return {"detectors": "none: onnxruntime is not installed (pip install 'redact[cpu]')"}
     from redact.detectors.opened import open_gpu, why_no_gpu
-    from redact.media.on_gpu import AV1, why_no_decoder
+    from redact.media.nvenc import has_encoder
+    from redact.media.on_gpu import AV1, decoder_name, why_no_decoder
 
     reason = why_no_gpu()
     if reason:
@@ -159,5 +160,6 @@ def _gpu() -> dict[str, str]:
         "decoding": f"cpu: {decoder}"
         if decoder
         else "cuda: 4:2:0 only; AV1 " + ("too" if gpu.capability in AV1 else "on the cpu"),
-        "encoding": "cpu",
+        "decoder": decoder_name(),
+        "encoding": "cuda: H.264, HEVC, AV1 by NVENC" if has_encoder(gpu) else "cpu: no NVENC",
     }

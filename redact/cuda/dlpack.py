@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from redact.cuda.driver import Gpu
-from redact.cuda.memory import Memory
 from redact.errors import UsageError
 
 CPU, CUDA = 1, 2  # kinds of devices
@@ -85,9 +84,9 @@ def device_of(array: Any) -> tuple[int, int] | None:
     return int(kind), int(ordinal)
 
 
-def borrowed(array: Any, gpu: Gpu) -> Borrowed:
+def borrowed(array: Any, gpu: Gpu, *, ready: bool = False) -> Borrowed:
     """
-    The array's memory, ready for work on `gpu.stream`.
+    The array's memory, ready for work on `gpu.stream`; with `ready` nothing has to be waited for.
 
     Raises UsageError for one that is not of unsigned whole numbers, or not on this GPU.
     """
@@ -97,7 +96,9 @@ def borrowed(array: Any, gpu: Gpu) -> Borrowed:
             f"the frames are on device {device_of(array)}, and the GPU is number {gpu.ordinal}.",
             means="Nothing was redacted.",
         )
-    capsule = array.__dlpack__(stream=gpu.stream if kind == CUDA else None)
+    waits = kind == CUDA and not ready
+    # By the array API the default stream, whose handle is 0, is called 1.
+    capsule = array.__dlpack__(stream=gpu.stream or 1) if waits else array.__dlpack__()
     managed = _Managed.from_address(_api.PyCapsule_GetPointer(capsule, _NAME))
     _api.PyCapsule_SetName(capsule, _USED)  # from here on giving it back is our affair
     loan, tensor = _Loan(managed), managed.tensor
@@ -110,13 +111,25 @@ def borrowed(array: Any, gpu: Gpu) -> Borrowed:
 
 class GpuArray:
     """
-    Unsigned whole numbers in device memory, C-contiguous: `torch.from_dlpack(array)` is it.
+    Unsigned whole numbers in device memory: `torch.from_dlpack(array)` is it.
 
     The work that made it is done. Other libraries hold the memory for as long as they use it.
     """
 
-    def __init__(self, memory: Memory, shape: tuple[int, ...], bits: int, gpu: Gpu) -> None:
+    def __init__(
+        self,
+        memory: Any,
+        shape: tuple[int, ...],
+        bits: int,
+        gpu: Gpu,
+        *,
+        address: int | None = None,
+        strides: tuple[int, ...] | None = None,
+    ) -> None:
+        """All of `memory`, C-contiguous; or from `address` on, which it holds, with `strides`."""
         self.memory, self.shape, self.bits, self._gpu = memory, shape, bits, gpu
+        self._address = memory.address if address is None else address
+        self._strides = strides or _packed(shape)
 
     def __dlpack_device__(self) -> tuple[int, int]:
         return CUDA if self._gpu.memory_kind == "cuda" else CPU, self._gpu.ordinal
@@ -124,13 +137,12 @@ class GpuArray:
     def __dlpack__(self, *, stream: Any = None, **_newer: Any) -> Any:
         """A capsule for from_dlpack; no stream has to wait: the work is done."""
         managed, tensor = _Managed(), _Tensor()
-        tensor.data = self.memory.address
+        tensor.data = self._address
         tensor.device, tensor.ordinal = self.__dlpack_device__()
         tensor.dimensions, tensor.code, tensor.bits = len(self.shape), _UNSIGNED, self.bits
         tensor.lanes = 1
         sizes, strides = (
-            (ctypes.c_int64 * len(self.shape))(*values)
-            for values in (self.shape, _packed(self.shape))
+            (ctypes.c_int64 * len(self.shape))(*values) for values in (self.shape, self._strides)
         )
         tensor.shape = ctypes.cast(sizes, ctypes.POINTER(ctypes.c_int64))
         tensor.strides = ctypes.cast(strides, ctypes.POINTER(ctypes.c_int64))

@@ -7,7 +7,6 @@ whose device memory is memory of the CPU and whose launches run the same kernels
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import threading
 import weakref
@@ -19,39 +18,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from redact.cuda.calls import GpuMemoryError, argument, bindings, returned
 from redact.cuda.compiled import machine_code, nvrtc_version
-from redact.cuda.memory import NO_STREAM, Memory, Pinned, Place, rounded
-from redact.errors import DetectorError, Reason
+from redact.cuda.memory import NO_STREAM, Memory, Pinned, Pool, rounded
+from redact.errors import DetectorError
 
 OLDEST = (7, 5)
 """The oldest compute capability that the kernels are compiled for."""
-_NO_MEMORY = 2
-_LOST = frozenset({214, 219, 700, 702, 709, 710, 714, 715, 716, 717, 718, 719, 720, 721, 999})
-"""Results after which nothing more can be done with a context."""
 _NON_BLOCKING = 1
+_BLOCKING_SYNC = 4
+_PINNED = 64
+"""So many stretches of host memory of one size are kept: to allocate one stops the whole GPU."""
 _MAJOR, _MINOR, _MULTIPROCESSORS = 75, 76, 16  # attributes of a device
-
-
-class GpuMemoryError(DetectorError):
-    """No memory is left on the GPU for this."""
-
-    reason = Reason.MEMORY
-
-
-class GpuLostError(DetectorError):
-    """The GPU's context is gone; what was in its memory is too."""
-
-
-def bindings() -> Any:
-    """NVIDIA's driver calls. Raises DetectorError where the package is missing."""
-    try:
-        from cuda.bindings import driver
-    except ImportError as error:
-        raise DetectorError(
-            "the GPU can't be used: cuda-core is not installed.",
-            todo="pip install 'redact[gpu]'; --device cpu runs without a GPU.",
-        ) from error
-    return driver
 
 
 class _Ends:
@@ -74,12 +52,16 @@ class Gpu:
         self._driver = driver or bindings()
         self._threads = threading.local()
         self._lock = threading.RLock()  # memory may be given back in the middle of anything
-        self._spare: dict[tuple[int, int], list[int]] = {}
+        self._spare, self._spare_pinned = Pool(), Pool(_PINNED)
         self.ordinal = ordinal
         self.used = 0
         """Bytes of device memory that are held now."""
+        self.crossed = 0
+        """Bytes that went between host and device so far."""
         self.notes: list[str] = []
         """What the user should know of this GPU."""
+        self.kept: weakref.WeakSet[Any] = weakref.WeakSet()
+        """What holds memory that it can do without: `drop` lets go of it."""
         self._open(cache)
 
     def _open(self, cache: Path | None) -> None:
@@ -95,15 +77,22 @@ class Gpu:
             raise _none(f"the NVIDIA driver sees {count} GPUs, and number {self.ordinal} is asked")
         self._device = self._call("cuDeviceGet", self.ordinal)
         name = self._call("cuDeviceGetName", 128, self._device)
-        self.name = bytes(name).rstrip(b"\0").decode("ascii", "replace")
+        self.name = bytes(name).partition(b"\0")[0].decode("ascii", "replace")
         self.capability = self._attribute(_MAJOR), self._attribute(_MINOR)
         self.multiprocessors = self._attribute(_MULTIPROCESSORS)
         self._check_age()
+        # FFmpeg takes no other; threads that wait sleep then. One that is in use may keep its own.
+        self._driver.cuDevicePrimaryCtxSetFlags(self._device, _BLOCKING_SYNC)
         self._context = self._call("cuDevicePrimaryCtxRetain", self._device)
         self._enter()
         code = self.compiled(cache)
         self._module = self._call("cuModuleLoadData", code)
         self._functions: dict[str, Any] = {}
+
+    @property
+    def context(self) -> int:
+        """The handle of the context, for libraries that work in it too."""
+        return int(self._context)
 
     @property
     def architecture(self) -> str:
@@ -128,8 +117,7 @@ class Gpu:
     def allocate(self, size: int) -> Memory:
         """`size` bytes of device memory, not cleared; what was given back before is used again."""
         room, stream = rounded(size), self.stream
-        with self._lock:
-            address = self._spare_for(room, stream)
+        address = self._spare.take(room, stream, NO_STREAM)
         if address is None:
             address = self._more(room)
         with self._lock:
@@ -140,27 +128,23 @@ class Gpu:
         """Memory calls this."""
         with self._lock:
             self.used -= size
-            self._spare.setdefault((stream, size), []).append(address)
+        self._spare.give(address, size, stream)
 
     def trim(self) -> None:
         """Give the driver back what nobody holds."""
-        with self._lock:
-            spare, self._spare = self._spare, {}
         self._enter()
-        for addresses in spare.values():
-            for address in addresses:  # waits for the streams; of a lost context nothing is left
-                self._driver.cuMemFree(address)
-
-    def _spare_for(self, size: int, stream: int) -> int | None:
-        for key in ((stream, size), (NO_STREAM, size)):
-            if addresses := self._spare.get(key):
-                return addresses.pop()
-        return None
+        for address in self._spare_pinned.emptied():
+            self._driver.cuMemFreeHost(address)
+        for address in self._spare.emptied():
+            # waits for the streams; of a lost context nothing is left
+            self._driver.cuMemFree(address)
 
     def _more(self, size: int) -> int:
         try:
             return int(self._call("cuMemAlloc", size))
         except GpuMemoryError:
+            for one in list(self.kept):
+                one.drop()
             gc.collect()  # an error that was raised may still hold frames
             self.trim()
         try:
@@ -174,11 +158,16 @@ class Gpu:
 
     def pinned(self, size: int) -> Pinned:
         """Host memory for copies that do not keep the CPU waiting."""
-        return Pinned(self, int(self._call("cuMemHostAlloc", max(size, 1), 0)), size)
+        address = self._spare_pinned.take(size, NO_STREAM)
+        if address is None:
+            address = int(self._call("cuMemHostAlloc", max(size, 1), 0))
+        return Pinned(self, address, size)
 
-    def release_pinned(self, address: int) -> None:
-        self._enter()
-        self._driver.cuMemFreeHost(address)
+    def release_pinned(self, address: int, size: int) -> None:
+        """Pinned calls this."""
+        if not self._spare_pinned.give(address, size, NO_STREAM):
+            self._enter()
+            self._driver.cuMemFreeHost(address)
 
     def upload(self, array: NDArray[Any]) -> Memory:
         """A copy of the array's bytes on the device."""
@@ -190,18 +179,25 @@ class Gpu:
     def write(self, address: int, array: NDArray[Any]) -> None:
         """Copy the bytes of a contiguous array to the device; the array may change afterwards."""
         if array.nbytes:
+            self._cross(array.nbytes)
             self._call("cuMemcpyHtoDAsync", address, array.ctypes.data, array.nbytes, self.stream)
             self.wait()
 
     def read(self, address: int, array: NDArray[Any]) -> None:
         """Copy from the device into a contiguous array, once the stream's work is done."""
         if array.nbytes:
+            self._cross(array.nbytes)
             self._call("cuMemcpyDtoHAsync", array.ctypes.data, address, array.nbytes, self.stream)
         self.wait()
 
     def read_later(self, address: int, pinned: Pinned) -> None:
         """Queue a copy of as many bytes as `pinned` holds; they are there after `wait`."""
+        self._cross(pinned.array.nbytes)
         self._call("cuMemcpyDtoHAsync", pinned.address, address, pinned.array.nbytes, self.stream)
+
+    def _cross(self, size: int) -> None:
+        with self._lock:
+            self.crossed += size
 
     def copy(self, target: int, source: int, size: int) -> None:
         """Queue a copy within the device."""
@@ -225,7 +221,7 @@ class Gpu:
         """
         if 0 in grid:
             return
-        values, types = zip(*map(_argument, given), strict=True)
+        values, types = zip(*map(argument, given), strict=True)
         across, down = (block, 1) if isinstance(block, int) else block
         self._call(
             "cuLaunchKernel", self._function(kernel), *grid, across, down, 1, 0, self.stream,
@@ -235,6 +231,10 @@ class Gpu:
     def wait(self) -> None:
         """Until all that this thread has queued is done."""
         self._call("cuStreamSynchronize", self.stream)
+
+    def wait_for_default(self) -> None:
+        """Until all is done that libraries have queued on the default stream: ours don't wait."""
+        self._call("cuStreamSynchronize", 0)
 
     @property
     def stream(self) -> int:
@@ -249,10 +249,7 @@ class Gpu:
         self._enter()
         self._driver.cuStreamSynchronize(stream)
         self._driver.cuStreamDestroy(stream)
-        with self._lock:
-            for of, size in [key for key in self._spare if key[0] == stream]:
-                idle = self._spare.setdefault((NO_STREAM, size), [])
-                idle += self._spare.pop((of, size))
+        self._spare.release(stream)
 
     @contextmanager
     def on(self, stream: int | None) -> Iterator[None]:
@@ -285,29 +282,8 @@ class Gpu:
             self._threads.entered = True
 
     def _call(self, function: str, *arguments: Any) -> Any:
-        """What a driver call returns besides its result. Raises what a bad result means."""
         self._enter()
-        result, *values = getattr(self._driver, function)(*arguments)
-        code = int(result)
-        if code == 0:
-            return values[0] if len(values) == 1 else tuple(values)
-        if code == _NO_MEMORY:
-            raise GpuMemoryError(f"{function} finds no memory left.")
-        if code in _LOST:
-            raise GpuLostError(
-                f"the GPU gave up in the middle ({function}: error {code}).",
-                todo="Run again: finished clips are not done again. If it comes back, see what "
-                "the driver says (dmesg, nvidia-smi), or use --device cpu.",
-            )
-        raise DetectorError(f"the GPU refuses {function} (error {code}).")
-
-
-def _argument(value: Any) -> tuple[Any, Any]:
-    if isinstance(value, Memory | Place):
-        return value.address, ctypes.c_void_p
-    if isinstance(value, np.float32):
-        return float(value), ctypes.c_float
-    return int(value), ctypes.c_int
+        return returned(self._driver, function, *arguments)
 
 
 def _version(number: int) -> tuple[int, int]:

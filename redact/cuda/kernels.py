@@ -31,12 +31,13 @@ HEAD = np.dtype(
     [
         *fields("heat sizes offsets", "u8"),
         *fields("channels rows columns stride turns border width height peaks across down", "i4"),
+        ("look", "i4"),
         *fields("min_score scale cut_off unit flattest tallest", "f4"),
     ],
     align=True,
 )
 """`struct Head` of cuda_ext/heads.cuh."""
-FOUND = np.dtype(fields("x0 y0 x1 y1 score", "f4"))
+FOUND = np.dtype([*fields("x0 y0 x1 y1 score", "f4"), ("look", "i4")])
 PAIR = np.dtype([("before", PLANE), ("after", PLANE), *fields("x0 y0 x1 y1", "i4")], align=True)
 DIFFERENCE = np.dtype(fields("samples absolute squared largest", "u8"))
 
@@ -73,7 +74,7 @@ def letterbox(
     described = gpu.upload(rows_)
     grid = -(-width // 32), -(-height // 8), len(frames)
     gpu.launch(
-        "letterbox", grid, (32, 8), described, tensor, int(half), width, height, border, turns
+        "letterbox", grid, THREADS, described, tensor, int(half), width, height, border, turns
     )
     return Tensor(tensor, (len(frames), 3, height, width), half)
 
@@ -130,13 +131,23 @@ def shrunk(
     if scale >= 1:
         return list(frames), 1.0
     size = max(round(width * scale), 1), max(round(height * scale), 1)
-    small = [replace(frame, surface=_room(gpu, frame, *size)) for frame in frames]
+    return _resized(gpu, frames, *size), scale
+
+
+def luma_resized(frame: FrameOnGpu, width: int, height: int) -> FrameOnGpu:
+    """The frame's first plane alone, resized as `reference.whole` does it."""
+    surface = replace(frame.surface, planes=frame.surface.planes[:1])
+    return _resized(surface.gpu, [replace(frame, planes=(), surface=surface)], width, height)[0]
+
+
+def _resized(gpu: Gpu, frames: Sequence[FrameOnGpu], width: int, height: int) -> list[FrameOnGpu]:
+    small = [replace(frame, surface=_room(gpu, frame, width, height)) for frame in frames]
     large_planes = [plane for frame in frames for plane in frame.surface.planes]
     small_planes = [plane for frame in small for plane in frame.surface.planes]
     tables = gpu.upload(table(large_planes)), gpu.upload(table(small_planes))
-    grid = -(-size[0] * size[1] // THREADS), len(large_planes), 1
+    grid = -(-width * height // THREADS), len(large_planes), 1
     gpu.launch("shrink", grid, THREADS, *tables)
-    return small, scale
+    return small
 
 
 def _room(gpu: Gpu, frame: FrameOnGpu, width: int, height: int) -> Surface:
@@ -197,14 +208,20 @@ class Finder:
             described, self._found, self._most, self._counts, faults,
         )  # fmt: skip
 
-    def merge(self, most_overlap: float) -> tuple[list[NDArray[Any]], int]:
-        """For each frame its boxes (FOUND), best first, on the host; and how many cells failed."""
+    def merge(
+        self, most_overlap: float, *, alone: float = 0.0, tiny: float = 0.0
+    ) -> tuple[list[NDArray[Any]], int]:
+        """
+        For each frame its boxes (FOUND), best first, on the host; and how many cells failed.
+
+        What only one look found scores `alone` less, unless it is `tiny` pixels wide or less.
+        """
         gpu, size = self._gpu, self._frames * self._most
         room, merged = (gpu.allocate(size * FOUND.itemsize) for _ in range(2))
         taken = gpu.allocate(size * 4)
         gpu.launch(
             "merge", (self._frames, 1, 1), THREADS, self._found, room, taken, merged,
-            self._counts, self._most, np.float32(most_overlap),
+            self._counts, self._most, *map(np.float32, (most_overlap, alone, tiny)),
         )  # fmt: skip
         counts = np.empty(2 * self._frames, np.int32)
         gpu.read(self._counts.address, counts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import threading
 import weakref
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -43,13 +44,56 @@ class Place:
 
 
 class Pinned:
-    """Host memory that the GPU copies to by itself, as an array; freed like Memory."""
+    """Host memory that the GPU copies to by itself, as an array; given back like Memory."""
 
     def __init__(self, gpu: Gpu, address: int, size: int) -> None:
         self.address = address
         buffer = (ctypes.c_uint8 * size).from_address(address)
         self.array: NDArray[np.uint8] = np.ctypeslib.as_array(buffer)
-        weakref.finalize(buffer, gpu.release_pinned, address).atexit = False
+        weakref.finalize(buffer, gpu.release_pinned, address, size).atexit = False
+
+
+class Pool:
+    """
+    Stretches that nobody holds, to be handed out again: addresses by stream and size.
+
+    From any thread, and in the middle of anything: memory is given back when it is dropped.
+    """
+
+    def __init__(self, most: int | None = None) -> None:
+        """`most`: of each stream and size; None: any number."""
+        self._most, self._lock = most, threading.RLock()
+        self._spare: dict[tuple[int, int], list[int]] = {}
+
+    def take(self, size: int, *streams: int) -> int | None:
+        """One of this size, of the first of these streams that has one."""
+        with self._lock:
+            for stream in streams:
+                if addresses := self._spare.get((stream, size)):
+                    return addresses.pop()
+        return None
+
+    def give(self, address: int, size: int, stream: int) -> bool:
+        """Whether there was room for it."""
+        with self._lock:
+            addresses = self._spare.setdefault((stream, size), [])
+            if len(addresses) == self._most:
+                return False
+            addresses.append(address)
+            return True
+
+    def release(self, stream: int) -> None:
+        """Nothing is queued on this stream any more: anyone may have what was its."""
+        with self._lock:
+            for of, size in [key for key in self._spare if key[0] == stream]:
+                idle = self._spare.setdefault((NO_STREAM, size), [])
+                idle += self._spare.pop((of, size))
+
+    def emptied(self) -> list[int]:
+        """All of them, which are no longer here."""
+        with self._lock:
+            spare, self._spare = self._spare, {}
+        return [address for addresses in spare.values() for address in addresses]
 
 
 def rounded(size: int) -> int:

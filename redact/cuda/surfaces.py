@@ -152,6 +152,35 @@ def uploaded(gpu: Gpu, frame: Frame) -> Surface:
     return Surface(gpu, planes, memory)
 
 
+def on_gpu(gpu: Gpu, frame: Frame) -> FrameOnGpu:
+    """The frame itself, if it is on the GPU, or a copy there of one on the host, without alpha."""
+    if isinstance(frame, FrameOnGpu):
+        return frame
+    surface = uploaded(gpu, frame)
+    return FrameOnGpu(planes=frame.planes[:1], surface=surface, **_facts(frame))
+
+
+def on_host(frame: Frame, planes: tuple[Plane, ...] | None = None) -> Frame:
+    """
+    The frame itself, if it is on the host, or one with `planes`, a copy of its own.
+
+    Without `planes` they are copied from the device now, and put upright.
+    """
+    if not isinstance(frame, FrameOnGpu):
+        return frame
+    if planes is None:
+        planes = tuple(
+            np.ascontiguousarray(np.rot90(plane, frame.held)) for plane in downloaded(frame.surface)
+        )
+    return Frame(planes=planes, **_facts(frame))
+
+
+def _facts(frame: Frame) -> dict[str, Any]:
+    """What a frame says besides its samples."""
+    names = "depth index pts time_base rgb full_range bt601"
+    return {name: getattr(frame, name) for name in names.split()}
+
+
 def downloaded(surface: Surface) -> tuple[Plane, ...]:
     """The planes as arrays on the host, whatever their layout on the device."""
     return tuple(_download(surface.gpu, plane) for plane in surface.planes)

@@ -6,6 +6,7 @@ import math
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from redact.detectors.runtime import Network, letterbox
 from redact.errors import DetectorError
@@ -28,28 +29,36 @@ def closer(network: Network, frame: Frame, box: Box) -> float:
     What looks like a plate from afar and is a badge or a word does so less from near, however
     small it is. Raises DetectorError if the network fails or returns what is no map.
     """
-    side = max(box.width, 2 * box.height) * SIDE / WIDE
-    region = _around(box, side, frame)
-    long_side = max(round(SIDE * max(region.width, region.height) / side), 1)
+    region, long_side = region_of(box, frame.width, frame.height)
     shown, scale = letterbox(_part(frame, region), long_side, enlarge=math.inf)
     outputs = network(shown[np.newaxis])
     if len(outputs) != 2:
         raise DetectorError(f"{network.name} has {len(outputs)} outputs, not heat and edges.")
-    heat = outputs[0][0, 0]
-    cell = shown.shape[1] / heat.shape[0]
+    return peak_near(outputs[0][0, 0], box, region, scale, shown.shape[1])
+
+
+def region_of(box: Box, width: int, height: int) -> tuple[Box, int]:
+    """
+    The square about a box as far as a width x height frame goes; its long side when it is shown.
+
+    It begins at even pixels.
+    """
+    side = max(box.width, 2 * box.height) * SIDE / WIDE
+    x, y, half = (box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2, side / 2
+    square = Box.covering(x - half, y - half, x + half, y + half)
+    inside = square.clip(width, height) or box
+    region = replace(inside, x0=inside.x0 // 2 * 2, y0=inside.y0 // 2 * 2)
+    return region, max(round(SIDE * max(region.width, region.height) / side), 1)
+
+
+def peak_near(heat: NDArray[np.float32], box: Box, region: Box, scale: float, height: int) -> float:
+    """The peak of heat (rows, columns) near the middle of the box, of an input of this height."""
+    cell = height / heat.shape[0]
     x, y = (box.x0 + box.x1) / 2 - region.x0, (box.y0 + box.y1) / 2 - region.y0
     column, row = (round(middle * scale / cell) for middle in (x, y))
     over, down = AROUND
     near = heat[max(row - down, 0) : row + down, max(column - over, 0) : column + over]
     return float(near.max(initial=0.0))
-
-
-def _around(box: Box, side: float, frame: Frame) -> Box:
-    """The square about a box as far as the frame goes; it begins at even pixels."""
-    x, y, half = (box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2, side / 2
-    square = Box.covering(x - half, y - half, x + half, y + half)
-    inside = square.clip(frame.width, frame.height) or box
-    return replace(inside, x0=inside.x0 // 2 * 2, y0=inside.y0 // 2 * 2)
 
 
 def _part(frame: Frame, region: Box) -> Frame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,6 +87,8 @@ class NameDetector:
 
     name: str
     """The models' names and the starts of their sha256."""
+    _turn = threading.Lock()
+    """One clip at a time is listened to, of those that a process works on."""
 
     def __init__(
         self,
@@ -119,14 +122,16 @@ class NameDetector:
         to more of them told it; it is told anew where it is "", "und" or "mul". No names is
         "listened, and heard none"; DetectorError is raised if it could not listen.
         """
-        heard = self._recogniser.listen(samples, again=again, language=language)
-        # The second look holds a clip: what it only doubts must not.
-        return self._find_all([heard], [samples], doubt=None if again else self._doubt)[0]
+        with self._turn:
+            heard = self._recogniser.listen(samples, again=again, language=language)
+            # The second look holds a clip: what it only doubts must not.
+            return self._find_all([heard], [samples], doubt=None if again else self._doubt)[0]
 
     def listen_together(self, ears: Sequence[NDArray[np.float32]]) -> list[Heard]:
         """As `listen`, to several ears of one clip: a name heard in one is looked for in all."""
-        heard = [self._recogniser.listen(samples) for samples in ears]
-        return self._find_all(heard, ears, doubt=self._doubt)
+        with self._turn:
+            heard = [self._recogniser.listen(samples) for samples in ears]
+            return self._find_all(heard, ears, doubt=self._doubt)
 
     def _find_all(
         self,

@@ -55,7 +55,9 @@ class Detectors:
         UsageError for one whose licence does not allow the policy's purpose.
         """
 
-        device, gpu, said = _device(device)
+        asked = device
+        device, gpu, said = _device("cuda" if asked == "tensorrt" else asked)
+        networks = asked if asked == "tensorrt" else device
 
         def opened(slot: str) -> Opened:
             return open_model(slot, purpose=policy.purpose, accept_licences=policy.accept_licences)
@@ -75,11 +77,11 @@ class Detectors:
         )
         pool = _pool(policy, device, threads)
         threads = 1 if pool else threads
-        own = _faces(face, policy, policy.faces.long_side, device, threads)
+        own = _faces(face, policy, policy.faces.long_side, networks, threads)
         first, quick = _first_look(own, policy, device)
         again = own.at_size(policy.check.long_side)
         plate = opened("plates") if policy.plates.find else None
-        plates = [] if plate is None else [_plates(plate, policy, device, threads)]
+        plates = [] if plate is None else [_plates(plate, policy, networks, threads)]
         plates_again = [one.again() for one in plates]
         made = cls(
             pictures=together([first, *plates]),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import replace
 from hashlib import sha256
@@ -104,6 +104,18 @@ class PlateDetector:
         other._looks = _sides(self._long_side, AGAIN)
         return other
 
+    def parts(self) -> tuple[Network, Callable[[int], list[int]], float]:
+        """The network, the looks from afar, and a candidate's score: for a GPU to do the same."""
+        return self._network, self.sides, self._least
+
+    def sides(self, largest: int) -> list[int]:
+        """
+        The long sides at which a picture is shown whose own long side is `largest` pixels.
+
+        Looks to which a small picture can't be enlarged would all show the same.
+        """
+        return sorted({min(side, round(largest * ENLARGE)) for side in self._looks})
+
     def detect(self, frames: Sequence[Frame]) -> list[list[Detection]]:
         """
         Every plate of each frame; all frames have one size. See PictureDetector.detect.
@@ -114,10 +126,9 @@ class PlateDetector:
             return []
         largest = max(frames[0].width, frames[0].height)
         small = [shrunk(frame, self._looks[-1]) for frame in frames]
-        # Looks to which a small picture can't be enlarged would all show the same.
-        sides = {min(side, round(largest * ENLARGE)) for side in self._looks}
-        found = [self._look(small, side) for side in sorted(sides)]
-        tiny = TINY * largest / max(sides)
+        sides = self.sides(largest)
+        found = [self._look(small, side) for side in sides]
+        tiny = TINY * largest / sides[-1]
         return [
             self.judged(frame, self._candidates(frame, plates, tiny))
             for frame, plates in zip(frames, zip(*found, strict=True), strict=True)
@@ -129,11 +140,14 @@ class PlateDetector:
 
         Raises DetectorError as `detect` does.
         """
+        near = [closer(self._network, frame, one.box) for one in candidates[:MOST]]
+        return self.weighed(candidates, near)
+
+    def weighed(self, candidates: Sequence[Detection], near: Sequence[float]) -> list[Detection]:
+        """The same, from what a closer look said of the first of them."""
         found = []
         for number, one in enumerate(candidates):
-            score = one.score
-            if number < MOST:
-                score = (score + closer(self._network, frame, one.box)) / 2
+            score = (one.score + near[number]) / 2 if number < len(near) else one.score
             if score >= self._min_score:
                 found.append(replace(one, score=min(score, 1.0), doubtful=score < SURE))
         return found

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import pairwise
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain, pairwise
 
 import numpy as np
 from faster_whisper.vad import VadOptions, get_speech_timestamps
@@ -81,10 +83,12 @@ def _in_window(samples: NDArray[np.float32], start: int, options: VadOptions) ->
     if not heard.any():
         return
     try:
-        found = [part for view in _views(heard) for part in get_speech_timestamps(view, options)]
+        with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+            found = pool.map(lambda view: get_speech_timestamps(view, options), _views(heard))
+            parts = list(chain.from_iterable(found))
     except Exception as error:
         raise DetectorError("the voice activity model failed.") from error
-    for part in found:
+    for part in parts:
         begins, ends = max(first + part["start"], start), min(first + part["end"], end)
         if begins < ends:
             yield begins / RATE, ends / RATE

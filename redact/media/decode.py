@@ -47,20 +47,21 @@ def pictures(
     clip: Clip,
     *,
     hardware: Any = None,
+    decoded: Iterator[Any] | None = None,
     made: Callable[[Clip, Any, int], Frame] | None = None,
 ) -> Iterator[tuple[Frame, Any]]:
     """
     As `frames`, each with PyAV's own frame, for its colours and its duration.
 
-    `hardware` (PyAV's HWAccel) decodes elsewhere than on the CPU; `made` is what then makes a Frame
-    of a picture and its number.
+    `hardware` (PyAV's HWAccel) decodes elsewhere than on the CPU, or `decoded` are the pictures of
+    another decoder; `made` is what then makes a Frame of a picture and its number.
     """
     stream = clip.picture
     if stream is None:
         return
     count = 0
     last: int | None = None
-    for picture in _decoded(clip, stream, hardware):
+    for picture in decoded or _decoded(clip, stream, hardware):
         if picture.is_corrupt or picture.pts is None:
             raise _unreadable(clip, f"the picture at {_seconds(picture)} does not decode whole")
         if last is not None and picture.pts <= last:

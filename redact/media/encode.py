@@ -14,6 +14,7 @@ import numpy as np
 from av.codec.context import Flags
 from av.error import FFmpegError
 
+from redact.cuda.surfaces import on_host
 from redact.errors import InputError, Reason
 from redact.media.colour import hdr_parameters
 from redact.media.planes import planar, view
@@ -135,7 +136,7 @@ class PictureEncoder:
         self._aspect = like.sample_aspect_ratio
         self._fields = _FIELDS.get(like.codec_context.field_order, "")
         self._stream: PictureStream = clip.picture
-        self._format = planar(first.format.name, clip.name)
+        self._format = self._pixels(clip, first)
         self._times: list[int] = []
         self._durations: list[int] = []
         self._context = self._open(clip, first, encoding, headers=headers, reorder=reorder)
@@ -149,13 +150,8 @@ class PictureEncoder:
     ) -> Any:
         os.environ.setdefault("SVT_LOG", "1")  # it writes to stderr otherwise
         try:
-            row = _ENCODERS[self._stream.codec]
-            context = av.CodecContext.create(row.name, "w")
+            context = self._created(first, encoding)
             self._describe(context, first)
-            extra = hdr_parameters(first, self._stream.codec)
-            if self._fields and self._stream.codec == "h264":
-                extra.append(f"{self._fields}=1")
-            context.options = row.options(encoding, extra)
             if not reorder:
                 context.max_b_frames = 0
                 context.options = {**context.options, "bf": "0"}
@@ -173,6 +169,20 @@ class PictureEncoder:
             ) from error
         return context
 
+    def _pixels(self, clip: Clip, first: Any) -> str:
+        """FFmpeg's name of the format in which the encoder takes the samples."""
+        return planar(first.format.name, clip.name)
+
+    def _created(self, first: Any, encoding: Encoding) -> Any:
+        """The codec's context, with its options."""
+        row = _ENCODERS[self._stream.codec]
+        context = av.CodecContext.create(row.name, "w")
+        extra = hdr_parameters(first, self._stream.codec)
+        if self._fields and self._stream.codec == "h264":
+            extra.append(f"{self._fields}=1")
+        context.options = row.options(encoding, extra)
+        return context
+
     def _describe(self, context: Any, first: Any) -> None:
         stream = self._stream
         rate = stream.rate if 1 <= stream.rate <= 240 else Fraction(25)
@@ -185,23 +195,29 @@ class PictureEncoder:
         context.colorspace, context.color_range = first.colorspace, first.color_range
         if self._aspect:
             context.sample_aspect_ratio = self._aspect
-        if "yuvj" in self._format:
+        if "yuvj" in first.format.name:
             context.color_range = 2
 
     def encode(self, frame: Frame, picture: Any) -> Iterator[Any]:
         """The packets that are ready once this frame has come."""
         self._times.append(frame.pts)
         self._durations.append(picture.duration or 0)
+        fresh = self._filled(frame)
+        fresh.pts, fresh.time_base = frame.index, self._context.time_base
+        fresh.color_range, fresh.colorspace = picture.color_range, picture.colorspace
+        fresh.color_primaries, fresh.color_trc = picture.color_primaries, picture.color_trc
+        yield from map(self._timed, self._context.encode(fresh))
+
+    def _filled(self, frame: Frame) -> Any:
+        """The frame as PyAV's, with its samples."""
+        frame = on_host(frame)
         fresh = av.VideoFrame(frame.width, frame.height, self._format)
         planes = frame.planes
         if frame.rgb:  # FFmpeg's order is G, B, R
             planes = (planes[1], planes[2], planes[0], *planes[3:])
         for plane, values in zip(fresh.planes, planes, strict=True):
             view(plane, np.uint8 if frame.depth == 8 else np.uint16)[:] = values
-        fresh.pts, fresh.time_base = frame.index, self._context.time_base
-        fresh.color_range, fresh.colorspace = picture.color_range, picture.colorspace
-        fresh.color_primaries, fresh.color_trc = picture.color_primaries, picture.color_trc
-        yield from map(self._timed, self._context.encode(fresh))
+        return fresh
 
     def flush(self) -> Iterator[Any]:
         yield from map(self._timed, self._context.encode(None))
@@ -218,3 +234,8 @@ class PictureEncoder:
         """A decoding time that many frames before the first one is shown."""
         step = self._times[1] - self._times[0] if len(self._times) > 1 else 1
         return self._times[0] - frames * step
+
+
+def encoder_of(_frame: Frame, *clip: Any, **how: Any) -> PictureEncoder:
+    """A PictureEncoder of these arguments, whatever the clip's first frame is."""
+    return PictureEncoder(*clip, **how)

@@ -1,8 +1,9 @@
 """
 Clips decoded on the GPU, their frames left there; and which clips that is possible for.
 
-FFmpeg's NVDEC, through PyAV, gives NV12 or P010. Its surfaces are few, so each is copied to memory
-of ours (a thousandth of what decoding takes) and given back at once.
+NVDEC, by PyNvVideoCodec where that imports and else by FFmpeg through PyAV, gives NV12 or P010. Its
+surfaces are few, so each is copied to memory of ours (a thousandth of what decoding takes) and
+given back at once.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ from redact.cuda.dlpack import Borrowed, borrowed
 from redact.cuda.driver import Gpu
 from redact.cuda.kernels import with_small_pictures
 from redact.cuda.memory import Pinned
-from redact.cuda.surfaces import FrameOnGpu, semi_planar
+from redact.cuda.surfaces import FrameOnGpu, on_host, semi_planar
 from redact.errors import InputError
+from redact.media import pynvvideocodec
 from redact.media.decode import facts, pictures
 from redact.media.probe import Clip
 from redact.types import Frame, Plane
@@ -72,24 +74,39 @@ def why_no_decoder(gpu: Gpu) -> str:
     return ""
 
 
+def decoder_name() -> str:
+    """What speaks to NVDEC here: for `redact doctor`."""
+    missing = pynvvideocodec.why_not()
+    return f"PyAV; {missing}" if missing else "PyNvVideoCodec for H.264 and HEVC, else PyAV"
+
+
 def frames_on_gpu(clip: Clip, gpu: Gpu) -> Iterator[FrameOnGpu]:
     """As decode.frames, with the samples on the GPU, and a small picture of each on the host."""
-    for chunk in _chunks(clip, gpu):
-        yield from with_small_pictures(gpu, [frame for frame, _ in chunk])
+    for frame, _ in described_on_gpu(clip, gpu):
+        yield frame
+
+
+def described_on_gpu(clip: Clip, gpu: Gpu) -> Iterator[Pair]:
+    """The same, each with what the encoder asks of it."""
+    for chunk in chunks(clip, gpu):
+        frames = with_small_pictures(gpu, [frame for frame, _ in chunk])
+        yield from zip(frames, (picture for _, picture in chunk), strict=True)
 
 
 Covering = Callable[[Sequence[FrameOnGpu]], None]
 """Changes frames in place, on the GPU."""
 
 
-def covered_pictures(clip: Clip, gpu: Gpu, cover: Covering) -> Iterator[tuple[Frame, Any]]:
+def covered_pictures(
+    some: Iterator[list[Pair]], gpu: Gpu, cover: Covering
+) -> Iterator[tuple[Frame, Described]]:
     """
     As decode.pictures, for the encoder: covered on the GPU, then copied to the host once.
 
     While the CPU encodes one chunk, the next one is decoded and copied.
     """
-    waiting: list[tuple[FrameOnGpu, _Described, Pinned]] = []
-    for chunk in _chunks(clip, gpu):
+    waiting: list[tuple[FrameOnGpu, Described, Pinned]] = []
+    for chunk in some:
         cover([frame for frame, _ in chunk])
         copies = [(frame, picture, _copied(gpu, frame)) for frame, picture in chunk]
         for frame, picture, pinned in waiting:
@@ -100,13 +117,12 @@ def covered_pictures(clip: Clip, gpu: Gpu, cover: Covering) -> Iterator[tuple[Fr
         yield _planar(frame, pinned), picture
 
 
-def covered_on_gpu(clip: Clip, gpu: Gpu, cover: Covering) -> Iterator[FrameOnGpu]:
-    """The clip's frames, covered, without leaving the GPU."""
-    for chunk in _chunks(clip, gpu):
-        frames = [frame for frame, _ in chunk]
-        cover(frames)
+def covered_on_gpu(some: Iterator[list[Pair]], gpu: Gpu, cover: Covering) -> Iterator[Pair]:
+    """The frames, covered, without leaving the GPU."""
+    for chunk in some:
+        cover([frame for frame, _ in chunk])
         gpu.wait()
-        yield from frames
+        yield from chunk
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +131,7 @@ class _Format:
 
 
 @dataclass(frozen=True, slots=True)
-class _Described:
+class Described:
     """What the encoder asks of PyAV's frame, without its surface: the decoder has few of them."""
 
     format: _Format  # on the host
@@ -127,9 +143,9 @@ class _Described:
     side_data: Any  # of the clip's first frame: HDR metadata
 
 
-def _described(clip: Clip, picture: Any, index: int) -> _Described:
+def _described(clip: Clip, picture: Any, index: int) -> Described:
     assert clip.picture is not None
-    return _Described(
+    return Described(
         format=_Format(clip.picture.pixel_format),
         duration=picture.duration,
         color_range=picture.color_range,
@@ -140,15 +156,29 @@ def _described(clip: Clip, picture: Any, index: int) -> _Described:
     )
 
 
-def _chunks(clip: Clip, gpu: Gpu) -> Iterator[list[tuple[FrameOnGpu, _Described]]]:
-    shown = pictures(clip, hardware=_hardware(gpu), made=partial(_frame, gpu))
+Pair = tuple[FrameOnGpu, Described]
+
+
+def chunks(clip: Clip, gpu: Gpu) -> Iterator[list[Pair]]:
+    """The clip's frames, decoded on the GPU, CHUNK at a time; without small pictures."""
+    by_nvidia = pynvvideocodec.takes(clip)
+    shown = pictures(
+        clip,
+        hardware=None if by_nvidia else _hardware(gpu),
+        decoded=pynvvideocodec.decoded(clip, gpu) if by_nvidia else None,
+        made=partial(_frame, gpu),
+    )
     described = (
         (frame, _described(clip, picture, frame.index))
         for frame, picture in shown
         if isinstance(frame, FrameOnGpu)
     )
-    while chunk := list(islice(described, CHUNK)):
-        yield chunk
+    try:
+        while chunk := list(islice(described, CHUNK)):
+            yield chunk
+    except InputError:
+        gpu.wait()  # if the GPU is lost, this says so
+        raise
 
 
 def _hardware(gpu: Gpu) -> Any:
@@ -165,7 +195,7 @@ def _hardware(gpu: Gpu) -> Any:
 def _frame(gpu: Gpu, clip: Clip, picture: Any, index: int) -> FrameOnGpu:
     """A copy of a decoder's surface, in memory of ours."""
     assert clip.picture is not None
-    luma, chroma = (borrowed(plane, gpu) for plane in _surface(picture))
+    luma, chroma = _surface(picture, gpu)
     if luma.bits != (8 if clip.picture.depth == 8 else 16):
         raise InputError(f"{clip.name}: the GPU decodes it to another depth than it has.")
     size, depth = (clip.picture.width, clip.picture.height), clip.picture.depth
@@ -180,9 +210,17 @@ def _frame(gpu: Gpu, clip: Clip, picture: Any, index: int) -> FrameOnGpu:
     return FrameOnGpu(planes=(), depth=depth, surface=surface, **facts(clip, picture, index))
 
 
-def _surface(picture: Any) -> Any:
-    """The decoder's two planes, Y and U beside V; each speaks DLPack."""
-    return picture.planes
+def _surface(picture: Any, gpu: Gpu) -> tuple[Borrowed, Borrowed]:
+    """The decoder's two planes, Y and U beside V."""
+    if isinstance(picture, pynvvideocodec.Picture):
+        return picture.surface
+    return _by_pyav(picture, gpu)
+
+
+def _by_pyav(picture: Any, gpu: Gpu) -> tuple[Borrowed, Borrowed]:
+    gpu.wait_for_default()  # FFmpeg's decoder works there; PyAV's planes leave waiting to us
+    luma, chroma = (borrowed(plane, gpu, ready=True) for plane in picture.planes)
+    return luma, chroma
 
 
 def _pitch(plane: Borrowed) -> int:
@@ -215,12 +253,4 @@ def _planar(frame: FrameOnGpu, pinned: Pinned) -> Frame:
         pairs[:, : 2 * chroma.width : 2],
         pairs[:, 1 : 2 * chroma.width : 2],
     )
-    return Frame(
-        planes=tuple(np.ascontiguousarray(plane >> luma.shift) for plane in planes),
-        depth=frame.depth,
-        index=frame.index,
-        pts=frame.pts,
-        time_base=frame.time_base,
-        full_range=frame.full_range,
-        bt601=frame.bt601,
-    )
+    return on_host(frame, tuple(np.ascontiguousarray(plane >> luma.shift) for plane in planes))

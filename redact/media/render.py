@@ -16,7 +16,7 @@ from redact.errors import InputError, Reason
 from redact.media import still
 from redact.media.bitstream import Cleaner
 from redact.media.decode import pictures
-from redact.media.encode import PictureEncoder
+from redact.media.encode import PictureEncoder, encoder_of
 from redact.media.encode_sound import Edit, SoundEncoder
 from redact.media.packets import at, duration_of, packets
 from redact.media.probe import Clip, SoundStream
@@ -38,6 +38,7 @@ def render(
     sound: Mapping[int, Edit],
     progress: Callable[[float], None],
     shown: Callable[[Clip], Iterator[tuple[Frame, Any]]] = pictures,
+    encoder: Callable[..., PictureEncoder] = encoder_of,
 ) -> None:
     """
     Write the clip's redacted copy to `target`, complete and synced, or raise and leave nothing.
@@ -48,6 +49,7 @@ def render(
         sound: by the index of their stream, what changes the samples; the others are copied.
         progress: is told the share that is done, 0 to 1.
         shown: decodes the frames that `picture` is shown.
+        encoder: opens what encodes them, as `encoder_of` does.
 
     Raises InputError when the source does not decode or can't be encoded again, StoreError when
     the target can't be written.
@@ -58,7 +60,7 @@ def render(
     with written(clip, target) as output, ExitStack() as files:
         tracks = []
         if clip.picture:
-            tracks.append(_picture(clip, output, files, encoding, picture, shown))
+            tracks.append(_picture(clip, output, files, encoding, picture, shown, encoder))
         for stream in clip.sound:
             tracks.append(_sound(clip, output, files, stream, sound.get(stream.index)))
         for packet in heapq.merge(*tracks, key=_decode_time):
@@ -101,12 +103,13 @@ def _picture(
     encoding: Encoding,
     edit: Callable[[Frame], bool] | None,
     shown: Callable[[Clip], Iterator[tuple[Frame, Any]]],
+    encoder: Callable[..., PictureEncoder],
 ) -> Iterator[Any]:
     assert clip.picture is not None
     source, track = _track(clip, files, clip.picture.index)
     if edit is None and not clip.picture.hidden:
         return _copied(clip, output, source, track, clip.picture.codec)
-    return _encoded_picture(clip, output, track, encoding, edit or _unchanged, shown(clip))
+    return _encoded_picture(clip, output, track, encoding, edit or _unchanged, shown(clip), encoder)
 
 
 def _copied(clip: Clip, output: Any, source: Any, track: Any, codec: str) -> Iterator[Any]:
@@ -140,10 +143,12 @@ def _encoded_picture(
     encoding: Encoding,
     edit: Callable[[Frame], bool],
     shown: Iterator[tuple[Frame, Any]],
+    opened_encoder: Callable[..., PictureEncoder],
 ) -> Iterator[Any]:
     assert clip.picture is not None
     frame, picture = next(shown)
-    encoder = PictureEncoder(
+    encoder = opened_encoder(
+        frame,
         clip,
         picture,
         encoding,

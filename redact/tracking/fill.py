@@ -21,12 +21,6 @@ LEAD = 0.25
 DOUBT_SECONDS = 0.2
 """How far to each side a box's neighbours in time are asked whether it is right."""
 
-DOUBT_SIZE = 0.8
-"""A box whose area is less than this share of theirs may be a part of what they hold."""
-
-AGREE = 0.5
-"""Neighbours on both sides that overlap by more than this (intersection over union) agree."""
-
 DRIFT_PER_SECOND = 0.5
 """How fast a box grows past its track's ends, each side, as a share of its size."""
 
@@ -122,28 +116,13 @@ def _doubted(boxes: NDArray[Any], path: NDArray[Any], rate: float) -> NDArray[An
     """
     Boxes that also hold the middle between where the thing was and where it will be.
 
-    One look may find a chin for a face, or something beside it: its neighbours know better, if it
-    is smaller than they are or they agree. Where all of them move, each is believed.
+    One look may find a chin for a face, or half of it: its neighbours know better. On a straight
+    path this adds nothing.
     """
     for frames in range(1, min(round(DOUBT_SECONDS * rate), (len(path) - 1) // 2) + 1):
-        before, after = path[: -2 * frames], path[2 * frames :]
-        middle = (before + after) / 2
-        doubt = _areas(path[frames:-frames]) < DOUBT_SIZE * _areas(middle)
-        doubt |= _overlaps(before, after) > AGREE
-        inner = boxes[frames:-frames]
-        inner[doubt] = _hull(inner[doubt], middle[doubt])
+        middle = (path[: -2 * frames] + path[2 * frames :]) / 2
+        boxes[frames:-frames] = _hull(boxes[frames:-frames], middle)
     return boxes
-
-
-def _overlaps(a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
-    """Intersection over union, pair by pair, of edges (n, 4)."""
-    sides = np.minimum(a[:, 2:], b[:, 2:]) - np.maximum(a[:, :2], b[:, :2])
-    shared = np.clip(sides, 0, None).prod(axis=1)
-    return np.asarray(shared / (_areas(a) + _areas(b) - shared))
-
-
-def _areas(boxes: NDArray[Any]) -> NDArray[Any]:
-    return np.asarray((boxes[:, 2:] - boxes[:, :2]).prod(axis=1))
 
 
 def _with_tails(

@@ -18,10 +18,11 @@ from redact.cuda import reference
 from redact.cuda.driver import Gpu
 from redact.cuda.surfaces import downloaded, uploaded
 from redact.detectors import faces
-from redact.detectors.on_gpu import faces_on_gpu
 from redact.errors import RedactError
 from redact.media import on_gpu as media_on_gpu
+from redact.media import pynvvideocodec
 from redact.media.decode import frames
+from redact.media.nvenc import has_encoder
 from redact.media.on_gpu import frames_on_gpu, why_not_decoded
 from redact.media.probe import probe
 from redact.methods import cover_all
@@ -36,9 +37,10 @@ from tests.test_cuda_clips import (
     face_detector,
     pipelines,
 )
+from tests.test_cuda_codecs import packets_of
 from tests.test_cuda_kernels import read
 from tests.test_cuda_look import assert_alike as assert_same_faces
-from tests.test_cuda_look import seen  # noqa: F401  # a fixture
+from tests.test_cuda_look import moved, seen  # noqa: F401  # a fixture
 from tests.test_cuda_methods import on_gpu, packed, semi
 from tests.test_methods import PICTURE, copy, make
 from tests.test_pipeline import make as make_file
@@ -65,8 +67,12 @@ def patches(random, width, height, count):
         )
 
 
+def by_size(size):
+    return f"{size[0]}x{size[1]}"
+
+
 @pytest.mark.parametrize("how", ["planar", "semi", "packed"])
-@pytest.mark.parametrize("size", [(1, 1), (97, 65), (640, 360), (1920, 1080)])
+@pytest.mark.parametrize("size", [(1, 1), (97, 65), (640, 360), (1920, 1080)], ids=by_size)
 def test_methods_give_the_bits_of_the_reference(gpu, how, size):
     random = np.random.default_rng()
     rgb = how == "packed"
@@ -85,7 +91,7 @@ def test_methods_give_the_bits_of_the_reference(gpu, how, size):
 
 @pytest.mark.parametrize("half", [False, True])
 @pytest.mark.parametrize("turns", [0, 1, 2, 3])
-@pytest.mark.parametrize("size", [(97, 65), (1920, 1080)])
+@pytest.mark.parametrize("size", [(97, 65), (1920, 1080)], ids=by_size)
 def test_letterbox_shrink_and_thumbnail(gpu, size, turns, half):
     some = [make(*size, depth=depth, seed=turns) for depth in (8, 10)]
     here = [on_gpu(frame, semi(gpu, frame, 64), held=turns) for frame in some]
@@ -127,13 +133,13 @@ def test_decode_and_merge(gpu):
             np.testing.assert_array_equal(found[name], expected[:, column])
 
 
-def test_the_same_faces(gpu, seen):  # noqa: F811
+def test_the_same_faces_and_plates(gpu, seen):  # noqa: F811
     needs_onnxruntime()
     detector, frame = seen
     (expected,) = detector.detect([frame])
     network, *_ = detector.parts()
     network.session.set_providers(["CUDAExecutionProvider"])
-    (found,) = faces_on_gpu(detector, gpu).detect([frame])
+    (found,) = moved(detector, gpu).detect([frame])
     assert_same_faces(found, expected)
 
 
@@ -142,11 +148,16 @@ def needs_onnxruntime():
         pytest.skip("needs onnxruntime-gpu")
 
 
+@pytest.mark.parametrize("by", ["pyav", "pynvvideocodec"])
 @pytest.mark.parametrize(
     ("codec", "pixels"),
     [("libx264", "yuv420p"), ("libx265", "yuv420p10le"), ("libvpx-vp9", "yuv420p")],
 )
-def test_nvdec_decodes_what_the_cpu_decodes(gpu, tmp_path, codec, pixels):
+def test_nvdec_decodes_what_the_cpu_decodes(gpu, tmp_path, monkeypatch, codec, pixels, by):
+    if by == "pyav":
+        monkeypatch.setattr(pynvvideocodec, "takes", lambda _clip: False)
+    elif why := pynvvideocodec.why_not():
+        pytest.skip(why)
     picture = Picture(codec=codec, pixel_format=pixels, width=320, height=240, frames=40)
     clip = probe(make_clip(tmp_path / "clip.mkv", picture), POLICY.limits)
     if why := why_not_decoded(clip, gpu):
@@ -172,6 +183,34 @@ def test_the_same_plan_and_the_same_picture(gpu, tmp_path):
     _, target = make_file(on_the_gpu, path, plan=expected.plan)
     for ours, other in zip(decoded(target), theirs, strict=True):
         np.testing.assert_array_equal(ours, other)
+
+
+def test_nvenc_keeps_frames_times_and_tags(gpu, tmp_path):
+    needs_onnxruntime()
+    if not has_encoder(gpu):
+        pytest.skip(f"{gpu.name} has no NVENC")
+    path = clip_of(tmp_path)
+    on_cpu, on_the_gpu = pipelines(gpu, device="cuda")
+    expected, target = make_file(on_cpu, path)
+    theirs, pictures = packets_of(target), decoded(target)
+    made, target = make_file(on_the_gpu, path, plan=expected.plan)
+    assert not any("encoded on the CPU" in note for note in made.notes)
+    ours = packets_of(target)
+    assert sorted(one[0] for one in ours[0]) == sorted(one[0] for one in theirs[0])
+    assert ours[1:] == theirs[1:]
+    for one, other in zip(decoded(target), pictures, strict=True):
+        assert np.abs(one.astype(int) - other).mean() < 4
+
+
+def test_frames_on_the_default_stream(gpu):
+    torch = pytest.importorskip("torch")
+    if not torch.cuda.is_available():
+        pytest.skip("needs torch with CUDA")
+    from redact.cuda.dlpack import borrowed
+
+    tensor = torch.zeros((2, 30, 50, 3), dtype=torch.uint8, device="cuda")
+    with gpu.on(torch.cuda.default_stream().cuda_stream):  # its handle is 0
+        assert borrowed(tensor, gpu).address == tensor.data_ptr()
 
 
 def test_torch_tensors_go_in_and_come_out(gpu):
@@ -218,8 +257,9 @@ def test_compute_sanitizer(gpu, tool):
     ]
     command = [sanitizer, "--tool", tool, "--error-exitcode", "9", sys.executable, "-m", "pytest"]
     done = subprocess.run(
-        [*command, "-q", "-k", "not 1920", tests, *more], capture_output=True, text=True
-    )
+        [*command, "-q", "-p", "no:cacheprovider", "-k", "not 1920", tests, *more],
+        capture_output=True, text=True, timeout=100,
+    )  # fmt: skip
     assert done.returncode == 0, done.stdout[-3000:]
 
 
