@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
@@ -120,38 +121,47 @@ def run_all(
     A clip that fails is held, and the others go on. What stops the whole run (a store that
     can't be written, models that can't be opened) is raised.
     """
-    threads = max(1, (os.cpu_count() or 1) // workers)
+    how: dict[str, Any] = {"device": device, "strict": strict}
     idle: SimpleQueue[Redactor] = SimpleQueue()
-    how: dict[str, Any] = {"device": device, "threads": threads, "strict": strict}
-    sharing: Sequence[Worker | None] = [None] * workers
-    if workers > 1 and device != "cpu" and not why_no_gpu():
-        # One at a time is listened to, with all cores.
-        how["threads"] = os.cpu_count() or 1
-        sharing = Crew(policy, workers, **how).workers
     crew = [
-        Redactor(policy, manifest=manifest, finish=finish, worker=one, **how) for one in sharing
+        Redactor(policy, manifest=manifest, finish=finish, worker=one, **how, threads=threads)
+        for one, threads in _workers(policy, workers, **how)
     ]
     for redactor in crew:
         idle.put(redactor)
 
-    def one(path: Path) -> Result:
-        redactor = idle.get()
-        try:
-            return redactor.run(path, store, progress=lambda share: watch(path, share))
-        except RedactError as error:
-            return Result(source=path, status=Status.HELD, record=error.record, error=error)
-        finally:
-            idle.put(redactor)
-
     pool = ThreadPoolExecutor(workers)
     try:
         crew[0].open()
-        yield from _as_done(pool, one, paths, ahead=2 * workers)
+        yield from _as_done(pool, partial(_redacted, idle, store, watch), paths, ahead=2 * workers)
     finally:
         pool.shutdown(wait=False, cancel_futures=True)  # first, or the next job starts a new child
         for redactor in crew:
             redactor.close()
         pool.shutdown()
+
+
+def _redacted(idle: SimpleQueue[Redactor], store: Store, watch: Watch, path: Path) -> Result:
+    redactor = idle.get()
+    try:
+        return redactor.run(path, store, progress=lambda share: watch(path, share))
+    except RedactError as error:
+        return Result(source=path, status=Status.HELD, record=error.record, error=error)
+    finally:
+        idle.put(redactor)
+
+
+def _workers(
+    policy: Policy, count: int, *, device: str, strict: bool
+) -> Iterator[tuple[Worker | None, int]]:
+    """Workers that share a GPU, if there is one; None: one of its own. And how many threads."""
+    cores = os.cpu_count() or 1
+    if count == 1 or device == "cpu" or why_no_gpu():
+        yield from [(None, max(1, cores // count))] * count
+        return
+    # One at a time is listened to, with all cores.
+    for one in Crew(policy, count, device=device, strict=strict, threads=cores).workers:
+        yield one, cores
 
 
 def _as_done(

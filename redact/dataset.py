@@ -34,7 +34,6 @@ else:
         _Iterable = object
 
 GROUP = 2048  # clips in one admission entry
-_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,7 +80,8 @@ class Plates(_Checked):
     margin: float = _between(0.15, 0, 3)
     """Each side of a box moves out by this share of its length before it is covered."""
     min_score: float = _between(0.45, 0.01, 0.99)
-    """Detections below this are dropped."""
+    """Detections below this are dropped. In video, one below 0.6 counts if it is found again within
+    five looks (see tracking.chains)."""
     long_side: int = _between(1280, 160, 8192)
     """Of the largest look at a picture; two smaller ones see what is large."""
 

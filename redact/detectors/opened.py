@@ -6,6 +6,7 @@ import ctypes
 import os
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import onnxruntime
@@ -54,27 +55,14 @@ class Detectors:
         Raises DetectorError for a model that is missing, changed or does not open, and
         UsageError for one whose licence does not allow the policy's purpose.
         """
-
         asked = device
         device, gpu, said = _device("cuda" if asked == "tensorrt" else asked)
         networks = asked if asked == "tensorrt" else device
-
-        def opened(slot: str) -> Opened:
-            return open_model(slot, purpose=policy.purpose, accept_licences=policy.accept_licences)
-
+        opened = partial(open_model, purpose=policy.purpose, accept_licences=policy.accept_licences)
         face, speech, text = opened("faces"), opened(policy.names.model), opened("names")
         voice = opened("voice-activity")  # faster-whisper opens it; its digest is checked here
         second = opened(_second_slot(policy)) if policy.names.caution != "low" else None
-        names = NameDetector(
-            speech.folder,
-            text.folder,
-            label=speech.label,
-            threads=threads,
-            device=device,
-            second=second.folder if second else None,
-            caution=policy.names.caution,
-            also=frozenset(map(Kind, policy.names.also)),
-        )
+        names = _names(policy, speech, text, second, device, threads)
         pool = _pool(policy, device, threads)
         threads = 1 if pool else threads
         own = _faces(face, policy, policy.faces.long_side, networks, threads)
@@ -94,13 +82,11 @@ class Detectors:
                 *_faces_records(first, face, policy),
                 *([] if plate is None else [_plates_record(plate, policy, device)]),
                 _record("voice-activity", voice, 0),
-                _record(speech.model.slot, speech, 0),
-                *([_record(second.model.slot, second, 0)] if second else []),
+                *(_record(one.model.slot, one, 0) for one in (speech, second) if one),
                 _record("names", text, 0),
             ),
+            on_cpu=(*said, *([names.note] if names.note else [])),
         )
-        said = (*said, *([names.note] if names.note else []))
-        made = replace(made, on_cpu=said)
         return made if gpu is None else made.moved_to(gpu)
 
     def moved_to(self, gpu: Gpu) -> Detectors:
@@ -189,6 +175,21 @@ def _faces(
         threads=threads,
         device=device,
         faint=FAINT,
+    )
+
+
+def _names(
+    policy: Policy, speech: Opened, text: Opened, second: Opened | None, device: str, threads: int
+) -> NameDetector:
+    return NameDetector(
+        speech.folder,
+        text.folder,
+        label=speech.label,
+        threads=threads,
+        device=device,
+        second=second.folder if second else None,
+        caution=policy.names.caution,
+        also=frozenset(map(Kind, policy.names.also)),
     )
 
 
