@@ -2,12 +2,11 @@
 """
 Measures the ledger: appending, proving, looking up, verifying, and how fast it grows.
 
-    python scripts/bench_ledger.py [--entries 1000000] [--minutes 8] [--folder DIR] [--readme]
+    python scripts/bench_ledger.py [--entries 1000000] [--minutes 7] [--folder DIR] [--readme]
 
-The log may come out smaller if --minutes are over. With --folder it is kept there, and the next
-call goes on with it, so that a call may be interrupted at any time. Wall times on a shared machine
-say little: processor times stand beside them. With --readme, the table between the marks of
-README.md is written anew from the JSON; --entries 0 measures nothing.
+The log may come out smaller if --minutes are over. With --folder it is kept, and the next call goes
+on with it, however the last one ended. On a shared machine, read the processor times. --readme
+writes README.md's table anew from the JSON; --entries 0 measures nothing.
 """
 
 from __future__ import annotations
@@ -30,22 +29,13 @@ from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
 from functools import partial
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from bench_parts.imagined import SIDECAR, drafts
+
 from redact.ledger import detail, entry, proof
-from redact.ledger.facts import (
-    Check,
-    Clip,
-    Coverage,
-    Facts,
-    Listing,
-    Model,
-    Output,
-    Removal,
-    Source,
-)
+from redact.ledger.index import LARGE
 from redact.ledger.keys import Keys
 from redact.ledger.log import Log
 from redact.ledger.reader import Reader
@@ -84,7 +74,7 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[1])
     parser.add_argument("--entries", type=int, default=1_000_000)
-    parser.add_argument("--minutes", type=float, default=8, help="append no longer than this")
+    parser.add_argument("--minutes", type=float, default=7, help="append no longer than this")
     parser.add_argument("--folder", type=Path, help="where the log is kept; nowhere, if not given")
     parser.add_argument("--output", type=Path, default=RESULTS)
     parser.add_argument("--readme", action="store_true")
@@ -115,25 +105,6 @@ def measured(folder: Path, size: int, minutes: float) -> dict[str, Any]:
 
 def say(what: str) -> None:
     print(f"{time.strftime('%H:%M:%S')} {what}", flush=True)
-
-
-def drafts(first: int, count: int) -> list[dict[str, Any]]:
-    """Entries of imagined clips, as long as real ones with a listed source."""
-    return [_draft(number) for number in range(first, first + count)]
-
-
-def _draft(number: int) -> dict[str, Any]:
-    name = sha256(b"%d" % number).hexdigest()
-    hmac = "hmac-sha256:01234567:"
-    return {
-        **TEMPLATE,
-        "rec": entry.record_name(bytes.fromhex(name)[:16]),
-        "idem": hmac + name,
-        "in": {**TEMPLATE["in"], "commit": "sha256:" + name, "file_hmac": hmac + name[::-1]},
-        "out": {**TEMPLATE["out"], "sha256": name},
-        "src": {**TEMPLATE["src"], "url_hmac": hmac + name},
-        "detail": {"commit": "hmac-sha256:" + name, "bytes": len(SIDECAR), "kid": name[:32]},
-    }
 
 
 def appended(log: Log, kept: Path, size: int, minutes: float) -> dict[str, Any]:
@@ -315,91 +286,14 @@ def table(result: dict[str, Any]) -> str:
             "",
             f"30 million clips a month are 12 a second, {hours:.1f} hours of one core to append "
             f"and {check:.1f} to check; the log grows by {month * size['log'] / 1e9:.0f} GB. "
-            "Proofs need the logarithm of the size, 25 hashes instead of 20. One log a month (or a "
-            "region) keeps each file small, old ones become read-only, and a check reads one of "
+            f"Proofs need the logarithm of the size, {(month - 1).bit_length()} hashes instead of "
+            f"{(result['entries'] - 1).bit_length()}; a look-up reads a page of each of "
+            f"{month // LARGE} blocks instead of {result['entries'] // LARGE}. One log a month (or "
+            "a region) keeps each file small, old ones become read-only, and a check reads one of "
             "them: a store for each is all the sharding that it takes.",
             "",
         ]
     )
-
-
-SIDECAR = json.dumps(
-    {
-        "plan": {
-            "regions": [
-                {
-                    "kind": "face",
-                    "first": 30,
-                    "boxes": [[n, n + 1, n + 80, n + 99] for n in range(60)],
-                }
-                for _ in range(2)
-            ]
-        }
-    }
-).encode()
-"""Two faces of 60 frames: what a plan of a ten-second clip comes to."""
-
-LISTING = Listing(
-    src={
-        "type": "crawled",
-        "domain": "video.example.com",
-        "acq_month": "2026-11",
-        "acq_method": "platform_api",
-        "manifest": "d4" * 32,
-    },
-    rights={
-        "licence_media": "CC-BY-4.0",
-        "licence_ann": "NOASSERTION",
-        "permitted": ["commercial-training"],
-        "optout": [
-            {"proto": "robots", "answer": "absent"},
-            {"proto": "tdmrep", "answer": "absent"},
-        ],
-    },
-    law={"basis": "eu-gdpr:A6-1-f", "purpose": "commercial-training"},
-    ret={"class": "months-12"},
-    adm={"decision": "admit", "policy": "e5" * 32},
-)
-FACTS = Facts(
-    listing=LISTING,
-    source=Source(
-        media="video/mp4", dur_us=10_000_000, w=640, h=360, fps_num=30, fps_den=1, audio=True
-    ),
-    output=Output(media="video/mp4", frames=300, dur_us=10_000_000),
-    policy_id="strict",
-    models=tuple(
-        Model(slot=slot, name=slot, sha256="cd" * 32, thr_ppm=300_000)
-        for slot in ("faces", "faces_again", "speech", "names")
-    ),
-    coverage=Coverage(
-        frames=300,
-        frames_scanned=100,
-        audio_us=10_000_000,
-        audio_us_scanned=10_000_000,
-        speech_us=4_000_000,
-        passes=1,
-    ),
-    scope=frozenset({"face", "spoken_name", "metadata", "chapter", "subtitle", "data_stream"}),
-    removed=(
-        Removal(
-            k="face",
-            method="fill",
-            count=2,
-            frames=120,
-            dur_us=4_000_000,
-            area_ppm_max=31_200,
-            score_ppm_min=314_000,
-        ),
-        Removal(k="spoken_name", method="silence", count=1, dur_us=740_000, score_ppm_min=377_000),
-    ),
-    check=Check(rounds=0, frames_scanned=40, audio_us_scanned=10_000_000),
-)
-TEMPLATE = entry.published(
-    Clip(source="ab" * 32, policy="ab" * 32, engine="redact 0.1.0"),
-    FACTS,
-    **dict.fromkeys(("rec", "idem", "commit", "sha256", "detail", "replaces")),
-    bytes=4_183_021,
-)
 
 
 if __name__ == "__main__":

@@ -5,8 +5,8 @@ Kills and fails a publishing run at each of its system calls, and writes down ho
     python scripts/crash.py [--only FAULT] [--minutes 14] [--readme]
 
 Each fault is in tests/test_syscalls.py or tests/test_crash.py; what must hold afterwards too. A
-call of this script goes on where the last one stopped, and begins anew when what it tests (the
-ledger, the store, or the calls of a run) has changed. The first thing that does not hold ends it.
+call of this script goes on where the last one stopped, and begins a fault anew when what it tests
+(the ledger, the store, or the calls of a run) has changed. The first that does not hold ends it.
 With --readme, the table between the marks of README.md is written anew from the results.
 """
 
@@ -41,8 +41,7 @@ STEP = 20
 
 def main() -> None:
     options = _options()
-    kept = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    result = kept if kept.get("tested") == tested() else {"tested": tested(), "faults": {}}
+    result = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"faults": {}}
     until = time.monotonic() + 60 * options.minutes
     for fault in [*FAULTS, *AT_RANDOM]:
         if options.only in (None, fault) and time.monotonic() < until:
@@ -70,6 +69,8 @@ def tested() -> str:
 
 
 def go_on(fault: str, result: dict[str, Any], until: float) -> None:
+    if result["faults"].get(fault, {}).get("tested") != tested():
+        result["faults"][fault] = {"tested": tested(), "done": 0}
     with tempfile.TemporaryDirectory() as folder:
         if fault in FAULTS:
             each_call(fault, Path(folder), result, until)
@@ -79,8 +80,8 @@ def go_on(fault: str, result: dict[str, Any], until: float) -> None:
 
 def each_call(fault: str, folder: Path, result: dict[str, Any], until: float) -> None:
     calls = calls_of_a_run(folder / "counted")
-    done = result["faults"].setdefault(fault, {"done": 0, "ended": {}})
-    done["of"] = len(calls)
+    done = result["faults"][fault]
+    done |= {"of": len(calls), "ended": done.get("ended", {})}
     for number in range(done["done"], len(calls)):
         if time.monotonic() > until:
             return
@@ -91,7 +92,8 @@ def each_call(fault: str, folder: Path, result: dict[str, Any], until: float) ->
 
 def at_random(fault: str, folder: Path, result: dict[str, Any], until: float) -> None:
     work, times = AT_RANDOM[fault]
-    done = result["faults"].setdefault(fault, {"done": 0, "of": times})
+    done = result["faults"][fault]
+    done["of"] = times
     while done["done"] < times and time.monotonic() < until:
         step = min(STEP if work is kill_at_random else 1, times - done["done"])
         part = folder / str(done["done"])

@@ -8,6 +8,7 @@ a C++ compiler through cuda_ext/host/shim.h, one block after the other. All else
 # ruff: noqa: N802  # the names are NVIDIA's
 
 import ctypes
+import itertools
 import os
 import shutil
 import subprocess
@@ -43,6 +44,7 @@ class StandIn:
         self.held: dict[int, ctypes.Array] = {}
         self.pinned: dict[int, ctypes.Array] = {}
         self.streams: set[int] = set()
+        self.handles = itertools.count(1)
         self.launched: list[str] = []
         self.uploaded = self.downloaded = 0
         self.most_held = 0
@@ -92,12 +94,12 @@ class StandIn:
         return 0, (name.decode(), library[f"shim_{name.decode()}"])
 
     def cuMemAlloc(self, size):
-        if sum(map(len, self.held.values())) + size > self.memory:
+        if self._held() + size > self.memory:
             return 2, None
         block = (ctypes.c_uint8 * size)()
         ctypes.memset(block, 0xA5, size)  # as device memory: never cleared
         self.held[ctypes.addressof(block)] = block
-        self.most_held = max(self.most_held, sum(map(len, self.held.values())))
+        self.most_held = max(self.most_held, self._held())
         return 0, ctypes.addressof(block)
 
     def cuMemFree(self, address):
@@ -114,7 +116,7 @@ class StandIn:
         return (0,)
 
     def cuMemGetInfo(self):
-        return 0, self.memory - sum(map(len, self.held.values())), self.memory
+        return 0, self.memory - self._held(), self.memory
 
     def cuMemcpyHtoDAsync(self, target, source, size, _stream):
         self.uploaded += size
@@ -138,7 +140,7 @@ class StandIn:
         return (0,)
 
     def cuStreamCreate(self, _flags):
-        handle = max(self.streams, default=0) + 1
+        handle = next(self.handles)  # of threads that ask at once, too
         self.streams.add(handle)
         return 0, handle
 
@@ -162,11 +164,15 @@ class StandIn:
         self.launched.append(name)
         return (0,)
 
+    def _held(self):
+        """Bytes. Other threads take and give meanwhile, of which a list is not disturbed."""
+        return sum(map(len, list(self.held.values())))
+
     def _inside(self, address, size):
         """A copy lies within one block: a real GPU would give up here, at best."""
         assert any(
             start <= address and address + size <= start + len(block)
-            for start, block in self.held.items()
+            for start, block in list(self.held.items())
         ), "a copy leaves device memory"
 
 

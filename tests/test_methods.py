@@ -95,6 +95,7 @@ def cell_numbers(frame, plane, regions, cells):
     return numbers
 
 
+@pytest.mark.slow
 @given(scenes())
 @settings(max_examples=150, deadline=None)
 def test_nothing_outside_the_touched_box_changes(scene):
@@ -112,6 +113,7 @@ def test_nothing_outside_the_touched_box_changes(scene):
         np.testing.assert_array_equal(plane[outside], before[outside])
 
 
+@pytest.mark.slow
 @given(scenes(), st.integers(0, 2**16))
 @settings(max_examples=150, deadline=None)
 def test_fill_depends_on_nothing_inside_any_region(scene, seed):
@@ -126,6 +128,7 @@ def test_fill_depends_on_nothing_inside_any_region(scene, seed):
     assert_equal(covered(frame, *regions), covered(other, *regions))
 
 
+@pytest.mark.slow
 @given(scenes(), st.integers(1, 6), st.integers(0, 2**16))
 @settings(max_examples=150, deadline=None)
 def test_methods_forget_the_order_of_pixels_in_a_cell(scene, cells, seed):

@@ -34,6 +34,7 @@ def test_another_number_or_seed_is_another_crop():
     assert not np.array_equal(pictures[0], pictures[2])
 
 
+@pytest.mark.slow
 def test_crops_hold_plates_inside_them_of_all_widths_and_some_hold_none():
     made = [crop(index) for index in range(120)]
     boxes = np.concatenate([one.plates for one in made])

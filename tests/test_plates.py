@@ -162,7 +162,10 @@ class TestDetect:
 
     @pytest.mark.parametrize(
         ("width", "height"),
-        [(1, 1), (1, 200), (200, 1), (3, 5), (7, 7), (31, 33), (90, 160), (7680, 4320)],
+        [
+            *[(1, 1), (1, 200), (200, 1), (3, 5), (7, 7), (31, 33), (90, 160)],
+            pytest.param(7680, 4320, marks=pytest.mark.slow),
+        ],
     )
     def test_pictures_of_any_shape(self, width, height):
         found = detector(bright_cells(), long_side=1280).detect(

@@ -214,7 +214,7 @@ def publish_anyway(store, source, number, policy, known) -> None:
     """Past the check that keeps a closed source out: older logs, and other writers, have such."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Store, "check_source", lambda *_: None)
-        patch.setattr("redact.store.publish.check_not_withdrawn", lambda *_: None)
+        patch.setattr("redact.store.known.check_not_withdrawn", lambda *_: None)
         publish(store, source, number, policy, known)
 
 

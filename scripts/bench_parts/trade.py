@@ -23,7 +23,7 @@ from redact.policy import Policy
 from redact.tracking import link
 from redact.types import Box, Detection, Track
 
-SCORES = (0.15, 0.2, 0.25, 0.3, 0.4, 0.5)
+SCORES = (0.15, 0.2, 0.25, 0.3, 0.4)
 
 LOOKED = 3
 """One of so many frames is looked at, ten a second."""
@@ -50,7 +50,7 @@ def trade(data: Path) -> dict[str, Any]:
     is not covered, and what is covered outside the labels, grown as in the measures, is too much.
     """
     with tempfile.TemporaryDirectory() as folder:
-        labelled, _ = read(moving_clips(data, Path(folder), aside=False))
+        labelled, _ = read(moving_clips(data, Path(folder), aside=False, few=True))
         chosen = [
             next(one for one in labelled if kind in one.name)
             for kind in ("sequence", "camera", "wall")
@@ -123,6 +123,7 @@ def _figures(
     per_frame = [
         _frame(labels, index, tracks, (picture.width, picture.height))
         for index, labels in enumerate(one.frames)
+        if index % 2  # half of the frames, looked at and not, say the same
     ]
     missed, faces, over, whole = np.sum(per_frame, axis=0).tolist()
     return missed, faces, over, whole
