@@ -85,7 +85,7 @@ def write(
         output.mux(stream.encode(None))
 
 
-def moving_clips(data: Path, folder: Path, *, aside: bool, few: bool = False) -> Path:
+def moving_clips(data: Path, folder: Path, *, aside: bool, one_of: Sequence[str] = ()) -> Path:
     """
     Writes clips at 30 frames a second, and their truth file; returns its path.
 
@@ -98,7 +98,7 @@ def moving_clips(data: Path, folder: Path, *, aside: bool, few: bool = False) ->
 
     What lies beyond a still's border is drawn from the border's pixels: a mirrored border would
     show faces that nobody labelled. `aside` makes the clips of the recordings on which nothing was
-    tuned, else of the others; `few` makes one of each kind.
+    tuned, else of the others; `one_of` makes one clip of each of these kinds.
     """
     truth = json.loads((data / "truth.json").read_text())
     random = np.random.default_rng(7 + aside)
@@ -113,8 +113,8 @@ def moving_clips(data: Path, folder: Path, *, aside: bool, few: bool = False) ->
         made.append(("camera", _camera(_some(shown, 3, random), random)))
         made.append(("wall", _wall(_some(shown, 12, random), random)))
     made.append(("hidden", _camera(hidden, random)))
-    if few:
-        made = [next(one for one in made if one[0] == kind) for kind in dict(made)]
+    if one_of:
+        made = [next(one for one in made if one[0] == kind) for kind in one_of]
     clips: dict[str, Any] = {}
     for number, (kind, pictures) in enumerate(made):
         path = folder / f"{'aside' if aside else 'tuned'}-{kind}-{number}.mp4"
