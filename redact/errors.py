@@ -1,7 +1,7 @@
 """
 Every error that redact raises on purpose, and the exit code the command line gives it:
 
-* RedactError              1  never raised itself; also of a run whose clips failed in several ways
+* RedactError              1  never raised itself; also of a run whose clips were held for several
   + UsageError             2  a command, a policy or a plan that says something redact does not know
   + InputError             3  media that could not be read to its end
   + DetectorError          4  a detector or a model that could not look

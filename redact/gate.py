@@ -15,13 +15,11 @@ from redact.ledger.entry import Entry
 from redact.ledger.facts import Listing
 from redact.ledger.files import digest
 from redact.ledger.reader import Reader
+from redact.quality import LEAKS
 from redact.sources import Purpose, refusals
 from redact.store.desk import sealed_files
 from redact.store.standing import FOR_GOOD, suppressed
 from redact.store.verify import detail_folder
-
-LEAKS = frozenset({"face_seen", "plate_seen", "name_heard"})
-"""What a reviewer may have seen in a clip that closes the gate for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

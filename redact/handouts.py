@@ -14,11 +14,12 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
-from redact.gate import LEAKS, listing_of
+from redact.gate import listing_of
 from redact.ledger.checkpoint import Checkpoint
 from redact.ledger.entry import Entry
 from redact.ledger.follow import Follower
 from redact.ledger.reader import Reader
+from redact.quality import LEAKS
 from redact.sources import Purpose, refusals
 from redact.store.standing import FOR_GOOD
 

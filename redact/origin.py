@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from redact.errors import AdmissionError, Reason, Refusal, printable
+from redact.errors import AdmissionError, Reason, Refusal, UsageError, printable
 from redact.ledger import kinds
 from redact.ledger.facts import Listing
 from redact.policy import Policy
@@ -47,6 +48,17 @@ class Origin:
         )
         error.refusals = self.refusals
         raise error
+
+
+def check_outside(path: Path, store: Store) -> None:
+    """Raises UsageError for a file of the store itself."""
+    # Not resolve(), which raises for a link that points at itself.
+    if Path(os.path.realpath(path)).is_relative_to(os.path.realpath(store.root)):
+        raise UsageError(
+            "the input lies inside the store.",
+            todo="Redact from where the footage was downloaded to, into another folder.",
+            reason=Reason.INSIDE_STORE,
+        )
 
 
 def origin(

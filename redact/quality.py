@@ -15,7 +15,7 @@ from typing import Any
 
 CONFIDENCE = 0.95
 LEAKS = frozenset({"face_seen", "plate_seen", "name_heard"})
-"""The answers that say that something is left."""
+"""The answers that say that something is left: they close the gate for the clip."""
 COUNTED = LEAKS | {"broken"}
 """A clip that could not be judged counts against its lot as one that leaks does."""
 CLAIMS = (0.01, 0.005, 0.001)

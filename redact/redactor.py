@@ -6,7 +6,6 @@ The work on a clip happens in a child process; recording and publishing happen h
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -19,9 +18,9 @@ from redact import arrays
 from redact.arrays import FramesReport
 from redact.check import Verdict
 from redact.detectors.opened import Detectors
-from redact.errors import Reason, RedactError, UsageError
+from redact.errors import RedactError
 from redact.media.probe import Clip
-from redact.origin import Origin, origin, restate
+from redact.origin import Origin, check_outside, origin, restate
 from redact.pipeline import Made
 from redact.plan import Plan
 from redact.policy import Policy
@@ -58,7 +57,6 @@ class Result:
 
 
 Progress = Callable[[float], None]
-
 
 Finish = Callable[[Path, str], str | None]
 """
@@ -229,7 +227,7 @@ class Redactor:
     ) -> Result:
         clip, source = None, Origin()
         try:
-            _check_outside(path, store)
+            check_outside(path, store)
             clip = self._probe(path)
             source = origin(path, clip.sha256, self._manifest, self.policy, store)
             restate(source, clip.sha256, store)
@@ -289,16 +287,6 @@ def redact_frames(
 ) -> tuple[Any, FramesReport]:
     """A copy of the frames with everything found covered; see `Redactor.redact_frames`."""
     return Redactor(policy, device=device).redact_frames(frames, fps)
-
-
-def _check_outside(path: Path, store: Store) -> None:
-    # Not resolve(), which raises for a link that points at itself.
-    if Path(os.path.realpath(path)).is_relative_to(os.path.realpath(store.root)):
-        raise UsageError(
-            "the input lies inside the store.",
-            todo="Redact from where the footage was downloaded to, into another folder.",
-            reason=Reason.INSIDE_STORE,
-        )
 
 
 def _result(clip: Clip, status: Status, output: Path, removed: dict[str, int]) -> Result:

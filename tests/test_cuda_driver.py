@@ -70,6 +70,17 @@ def test_a_thousand_clips_leave_no_memory_and_no_stream_behind(gpu):
     assert gpu.calls.held == gpu.calls.pinned == {}
 
 
+def test_memory_that_outlives_its_thread_is_used_again(gpu):
+    kept = []
+    thread = threading.Thread(target=lambda: kept.append(gpu.allocate(5000)))
+    thread.start()
+    thread.join()
+    del thread
+    gc.collect()  # the thread's stream is closed
+    address = kept.pop().address
+    assert gpu.allocate(5000).address == address
+
+
 def test_pinned_memory_beyond_what_is_kept_is_freed(gpu):
     many = [gpu.pinned(10) for _ in range(70)]
     assert len(gpu.calls.pinned) == 70

@@ -86,10 +86,10 @@ class Commands(click.Group):
 @click.version_option(__version__, prog_name="redact")
 def main() -> None:
     """
-    Remove faces and spoken names from footage, and prove that it was done.
+    Remove faces, licence plates and spoken names from footage, and prove that it was done.
 
     Exit codes: 0 everything done and logged; 2 wrong use; 3 unreadable media; 4 a detector or
     model failed; 5 the store or ledger could not be written; 6 the ledger does not match;
     7 something can still be seen or heard; 8 may not be used (withdrawn, or not allowed for the
-    purpose); 1 clips failed in several ways.
+    purpose); 1 clips were held for several of these.
     """

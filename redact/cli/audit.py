@@ -22,7 +22,7 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 
 @ledger.command()
 @click.argument("file", required=False, type=FILE)
-@click.option("--store", type=STORE, help="The store to check; its keys are not needed.")
+@click.option("--store", type=STORE, help="The store to check; with --vkey, without its keys.")
 @click.option("--proof", "proof_file", type=FILE, help="Check this proof, offline.")
 @click.option(
     "--since", type=FILE, help="The older checkpoint, of yours, that the proof is to continue."

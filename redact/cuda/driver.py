@@ -241,6 +241,7 @@ class Gpu:
         """The handle of the stream that this thread's work goes to."""
         if getattr(self._threads, "stream", None) is None:
             self._threads.stream = int(self._call("cuStreamCreate", _NON_BLOCKING))
+            self._spare.begin(self._threads.stream)
             self._threads.ends = ends = _Ends()  # goes with the thread
             weakref.finalize(ends, self._close_stream, self._threads.stream).atexit = False
         return int(self._threads.stream)

@@ -64,6 +64,7 @@ class Pool:
         """`most`: of each stream and size; None: any number."""
         self._most, self._lock = most, threading.RLock()
         self._spare: dict[tuple[int, int], list[int]] = {}
+        self._ended: set[int] = set()
 
     def take(self, size: int, *streams: int) -> int | None:
         """One of this size, of the first of these streams that has one."""
@@ -76,6 +77,7 @@ class Pool:
     def give(self, address: int, size: int, stream: int) -> bool:
         """Whether there was room for it."""
         with self._lock:
+            stream = NO_STREAM if stream in self._ended else stream
             addresses = self._spare.setdefault((stream, size), [])
             if len(addresses) == self._most:
                 return False
@@ -85,9 +87,15 @@ class Pool:
     def release(self, stream: int) -> None:
         """Nothing is queued on this stream any more: anyone may have what was its."""
         with self._lock:
+            self._ended.add(stream)
             for of, size in [key for key in self._spare if key[0] == stream]:
                 idle = self._spare.setdefault((NO_STREAM, size), [])
                 idle += self._spare.pop((of, size))
+
+    def begin(self, stream: int) -> None:
+        """A new stream, perhaps with the handle of one that has ended."""
+        with self._lock:
+            self._ended.discard(stream)
 
     def emptied(self) -> list[int]:
         """All of them, which are no longer here."""
