@@ -45,7 +45,7 @@ def _filled(
                 "layout": LAYOUT,
                 "vkey": checkpoints.verification_key(origin, signer.public_key()),
                 "checkpoint": checkpoints.sign(empty, signer).decode(),
-                "index": checkpoints.sign_index(empty, index.root([], []), signer).decode(),
+                "index": checkpoints.sign_index(empty, index.root(empty.root, [], []), signer).decode(),
             }
             db.fill({**meta, **made})
         known: dict[str, str] = dict(db.rows("SELECT name, value FROM meta"))
