@@ -1,6 +1,7 @@
 """What entries are looked up by: right at every size, and complete, whoever has the database."""
 
 import random
+import shutil
 import sqlite3
 from contextlib import closing, suppress
 
@@ -218,6 +219,27 @@ def test_an_older_index_does_not_pass_with_a_newer_log(folder):
         pytest.raises(LedgerCorruptError, match="another state"),
     ):
         log.by_rec(published(21)["rec"])
+
+
+def test_the_index_of_another_history_of_the_same_size_does_not_pass(folder, tmp_path):
+    """A log that was put back from a copy and appended to again; the same key signed both."""
+    filled(folder, [3])
+    other = shutil.copytree(folder, tmp_path / "other")
+    for root, last in ((folder, drafts(3)), (other, held(3))):
+        with closing(Log(root, signer)) as log:
+            log.append([last])
+    with closing(sqlite3.connect(other / "log.sqlite")) as db:
+        blocks = db.execute("SELECT * FROM small").fetchall()
+        ((note,),) = db.execute("SELECT value FROM meta WHERE name = 'index'").fetchall()
+    with closing(sqlite3.connect(folder / "log.sqlite", isolation_level=None)) as db:
+        db.execute("DELETE FROM small")
+        db.executemany("INSERT INTO small VALUES (?, ?, ?)", blocks)
+        db.execute("UPDATE meta SET value = ? WHERE name = 'index'", (note,))
+    with (
+        closing(Reader(folder, proving=True)) as log,
+        pytest.raises(LedgerCorruptError, match="not those that were signed"),
+    ):
+        log.by_rec(published(3)["rec"])
 
 
 def test_words_keep_their_order_and_lead_to_their_entries():

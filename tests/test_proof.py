@@ -209,6 +209,14 @@ def test_growth_over_a_replaced_key_is_proven_with_both_keys(store, grown):
             consistency.verify(data, since, *keys_)
 
 
+def test_a_key_that_was_replaced_shows_no_growth(store, grown):
+    since, data, old = grown
+    store.rotate()
+    assert consistency.verify(data, since, old)
+    with pytest.raises(LedgerCorruptError):
+        consistency.verify(data, since, old, store.log.vkey)
+
+
 def test_the_commands_for_a_log_that_grew(store, folder, tmp_path):
     store.close()
     since = tmp_path / "since"

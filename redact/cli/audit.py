@@ -48,8 +48,9 @@ def verify(
     with --proof and --vkey: that the log of this key holds the entry of the file's publication;
     whether it was withdrawn later, only the store can tell. Of two checkpoints, with --proof,
     --vkey and --since: that nothing of the older log was changed or left out in the newer. A log
-    whose key was replaced between the two needs both keys, in a file, a line each (redact ledger
-    key show).
+    whose key was replaced between the two needs both keys, in a file, a line each, the newer one
+    last (redact ledger key show). A key that may have leaked is not to be given: ask for a proof
+    under the one that replaced it.
 
     Exits with 0 when all of it matches, and with 6 when something does not.
     """

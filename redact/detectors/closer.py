@@ -58,7 +58,7 @@ def peak_near(heat: NDArray[np.float32], box: Box, region: Box, scale: float, he
     column, row = (round(middle * scale / cell) for middle in (x, y))
     over, down = AROUND
     near = heat[max(row - down, 0) : row + down, max(column - over, 0) : column + over]
-    return float(near.max(initial=0.0))
+    return float((near if near.size else heat).max())  # outside the map: the surest of all
 
 
 def _part(frame: Frame, region: Box) -> Frame:

@@ -41,11 +41,12 @@ def _filled(
     try:
         if not db.is_filled():
             empty = Checkpoint(origin, 0, merkle.EMPTY_ROOT)
+            nothing = index.root(empty.root, [], [])
             made = {
                 "layout": LAYOUT,
                 "vkey": checkpoints.verification_key(origin, signer.public_key()),
                 "checkpoint": checkpoints.sign(empty, signer).decode(),
-                "index": checkpoints.sign_index(empty, index.root([], []), signer).decode(),
+                "index": checkpoints.sign_index(empty, nothing, signer).decode(),
             }
             db.fill({**meta, **made})
         known: dict[str, str] = dict(db.rows("SELECT name, value FROM meta"))

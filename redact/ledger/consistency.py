@@ -66,11 +66,12 @@ def verify(data: bytes, since: bytes, *vkeys: str) -> tuple[Checkpoint, Checkpoi
     """
     The older checkpoint and the newer one, which `data` shows to continue it.
 
-    Each is signed by one of `vkeys`: a log's key may have been replaced between them. Raises
-    LedgerCorruptError for anything else.
+    The newer one is signed by the last of `vkeys`, the older one by any: a log's key may have been
+    replaced between them, and one that was replaced signs nothing new. Raises LedgerCorruptError
+    for anything else.
     """
     proof = Consistency.from_bytes(data)
-    old, head = checkpoints.verify(since, *vkeys), checkpoints.verify(proof.note, *vkeys)
+    old, head = checkpoints.verify(since, *vkeys), checkpoints.verify(proof.note, vkeys[-1])
     if proof.old != old.size or not _continues(old, head, proof.hashes):
         raise _broken(old, head)
     return old, head

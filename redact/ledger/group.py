@@ -98,7 +98,7 @@ def write(
         head = batch.head()
         note = checkpoints.sign(head, signer)
         db.rows("UPDATE meta SET value = ? WHERE name = 'checkpoint'", (note.decode(),))
-        signed = checkpoints.sign_index(head, index.root_of(db), signer)
+        signed = checkpoints.sign_index(head, index.root_of(db, head.root), signer)
         db.rows("UPDATE meta SET value = ? WHERE name = 'index'", (signed.decode(),))
         if batch.ends_with_key:
             db.insert("handovers", [(head.size - 1, note.decode())])

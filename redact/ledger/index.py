@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
+from redact.ledger.checkpoint import Checkpoint
 from redact.ledger.database import Database, Row
 from redact.ledger.entry import Entry
 
@@ -100,13 +101,18 @@ def _merge(db: Database, block: int) -> None:
     db.rows("DELETE FROM small")
 
 
-def root(large: Iterable[bytes], small: Iterable[bytes]) -> bytes:
-    """What the log's key signs of an index: the hash over its blocks' digests, in order."""
-    return sha256(b"".join([*large, *small])).digest()
+def root(tree: bytes, large: Iterable[bytes], small: Iterable[bytes]) -> bytes:
+    """
+    What the log's key signs of an index: the hash over the tree's root and its blocks' digests.
+
+    With the tree's root, so that it belongs to one history: a log that was put back from a copy
+    and appended to again has another of the same size.
+    """
+    return sha256(b"".join([tree, *large, *small])).digest()
 
 
-def root_of(db: Database) -> bytes:
-    return root(*_digests(db.rows))
+def root_of(db: Database, tree: bytes) -> bytes:
+    return root(tree, *_digests(db.rows))
 
 
 def _digests(rows: Callable[[str], list[Row]]) -> tuple[list[bytes], list[bytes]]:
@@ -133,15 +139,16 @@ class Index:
         self._small: dict[int, tuple[bytes, Words]] = {}  # by block: its digest, its words
         self._sums: dict[bytes, bytes] = {}  # by a large block's digest: those of its pages
 
-    def sealed(self, size: int, signed: bytes, tail: Words) -> Sealed:
+    def sealed(self, head: Checkpoint, signed: bytes, tail: Words) -> Sealed:
         """
-        The digests of all blocks, if their hash is `signed` and none is missing.
+        The digests of all blocks, if their hash at this head is `signed` and none is missing.
 
         Raises ValueError else.
         """
         large, small = _digests(self._rows)
+        size = head.size
         right = len(large) == size // LARGE and len(small) == size % LARGE // SMALL
-        if not right or root(large, small) != signed:
+        if not right or root(head.root, large, small) != signed:
             raise ValueError("its blocks are not those that were signed")
         return Sealed(size, large, small, tail)
 

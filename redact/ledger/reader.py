@@ -205,7 +205,7 @@ class Reader:
     def _sealed_at(self, head: Checkpoint) -> Sealed:
         """The index that was signed with a head. Raises ValueError if it is not there."""
         if head.root not in self._sealed:
-            sealed = self._index.sealed(head.size, self.index_root(head), self._tail(head))
+            sealed = self._index.sealed(head, self.index_root(head), self._tail(head))
             self._sealed = {head.root: sealed}
         return self._sealed[head.root]
 

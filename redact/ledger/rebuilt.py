@@ -63,7 +63,7 @@ class Rebuilt:
                 raise mismatch(start, "what it is looked up by")
         head = self._log.checkpoint()
         small = [sha256(data).digest() for data in self._small]
-        if self._log.index_root(head) != index.root(self._large, small):
+        if self._log.index_root(head) != index.root(head.root, self._large, small):
             raise mismatch(start, "the index that was signed")
 
     def _check_large(self) -> None:

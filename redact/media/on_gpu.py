@@ -143,6 +143,13 @@ class Described:
     side_data: Any  # of the clip's first frame: HDR metadata
 
 
+def _there(frame: Frame) -> FrameOnGpu:
+    """The frame, which is on the GPU: none is left out."""
+    if not isinstance(frame, FrameOnGpu):
+        raise TypeError(f"frame {frame.index} is not on the GPU")
+    return frame
+
+
 def _described(clip: Clip, picture: Any, index: int) -> Described:
     assert clip.picture is not None
     return Described(
@@ -169,9 +176,7 @@ def chunks(clip: Clip, gpu: Gpu) -> Iterator[list[Pair]]:
         made=partial(_frame, gpu),
     )
     described = (
-        (frame, _described(clip, picture, frame.index))
-        for frame, picture in shown
-        if isinstance(frame, FrameOnGpu)
+        (_there(frame), _described(clip, picture, frame.index)) for frame, picture in shown
     )
     try:
         while chunk := list(islice(described, CHUNK)):
