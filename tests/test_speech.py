@@ -146,7 +146,7 @@ def test_language(monkeypatch, language, multilingual, probability, covered, tol
     assert (heard.covered, heard.language) == (covered, told)
 
 
-@pytest.mark.parametrize(("seconds", "covered", "told"), [(1.9, True, ""), (2.1, False, "und")])
+@pytest.mark.parametrize(("seconds", "covered", "told"), [(3.9, True, ""), (4.1, False, "und")])
 def test_a_short_sound_of_no_language_is_unclear_and_holds_nothing(
     monkeypatch, seconds, covered, told
 ):
@@ -160,10 +160,27 @@ def test_a_short_sound_of_no_language_is_unclear_and_holds_nothing(
     [("en", True, "en"), ("fr", False, "fr"), ("und", False, "de"), ("mul", False, "de")],
 )
 def test_a_known_language_is_not_told_anew(monkeypatch, known, covered, told):
-    answer = [said((" hm", 0.0, 1.0, 0.2), (" well", 1.0, 3.0, 0.2))]  # mumbled
+    answer = [said((" hm", 0.0, 1.0, 0.2), (" well", 1.0, 5.0, 0.2))]  # mumbled
     fake = FakeWhisper(answer, language=("de", 0.9))
-    heard = recogniser(monkeypatch, fake, (0.0, 3.0)).listen(sound(), language=known)
+    heard = recogniser(monkeypatch, fake, (0.0, 5.0)).listen(sound(), language=known)
     assert (heard.covered, heard.language) == (covered, told)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "covered", "told", "unclear"),
+    [
+        (1.9, True, "en", ()),  # a guess that says nothing: these may be English words
+        (2.1, True, "", ((0.0, 2.1),)),  # silenced
+        (3.9, True, "", ((0.0, 3.9),)),
+        (4.1, False, "de", ((0.0, 4.1),)),
+    ],
+)
+def test_a_guess_at_the_language_of_little_sound_holds_nothing(
+    monkeypatch, seconds, covered, told, unclear
+):
+    fake = FakeWhisper([said((" yes", 0.0, seconds, 0.9))], language=("de", 0.9))
+    heard = recogniser(monkeypatch, fake, (0.0, seconds)).listen(sound())
+    assert (heard.covered, heard.language, heard.unclear) == (covered, told, unclear)
 
 
 def test_a_known_language_is_that_of_short_sound_too(monkeypatch):
@@ -300,11 +317,11 @@ def test_a_loop_in_an_unknown_language_is_not_covered(monkeypatch):
 
 @pytest.mark.weights
 @pytest.mark.slow
-def test_half_a_minute_of_noise_gives_next_to_nothing_and_holds_nothing(models: Path):
+def test_half_a_minute_of_loud_noise_holds_nothing_and_loses_little(models: Path):
     noise = np.random.default_rng(1).normal(0, 0.1, 30 * RATE).astype(np.float32)
     listener = Recogniser(models / "speech", threads=1)
     for again in (False, True):
         heard = listener.listen(noise, again=again)
         assert heard.covered
-        assert len(heard.words) <= 1  # voice is looked for at a low threshold
-        assert sum(end - start for start, end in heard.voice) < 1.0
+        # Voice is looked for at a low threshold, and what is in no language is silenced.
+        assert sum(end - start for start, end in heard.voice) < 5.0

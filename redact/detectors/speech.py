@@ -27,8 +27,10 @@ SEVERAL = "mul"
 
 UNCLEAR = 0.6
 """Seconds of voice without a word from which on something was missed, not a breath or a laugh."""
-SHORT = 2.0
-"""Seconds of voice below which a guess at its language says little."""
+BRIEF = 2.0
+"""Seconds of voice below which a guess at its language says nothing."""
+SHORT = 4.0
+"""Seconds below which it says so little that the voice is silenced, and holds nothing."""
 SURE_LANGUAGE = 0.5
 LOOP = 2.4
 """Compression ratio of a text by a decoder that got stuck in a loop at every temperature."""
@@ -141,8 +143,10 @@ class Recogniser:
     def _hear(self, samples: NDArray[np.float32], part: Stretch, setting: Setting) -> Transcript:
         """One passage: its language first, then its words."""
         language, sure = self._tell_language(samples, part, setting)
-        if sure and language != COVERED and (setting.known or part[1] - part[0] >= SHORT):
-            return _untold(part, language)
+        seconds = part[1] - part[0]
+        if sure and language != COVERED and (setting.known or seconds >= BRIEF):
+            known = setting.known or seconds >= SHORT
+            return _untold(part, language if known else UNDETERMINED)
         said = self._put_into_words(samples, part, setting)
         told = sure and language == COVERED
         if not told and (said.loops or not plausible(said.words, part[1] - part[0])):
