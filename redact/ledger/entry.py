@@ -227,7 +227,8 @@ def _canonical(value: dict[str, Any]) -> bytes:
     return _ENCODER.encode(value).encode("ascii")
 
 
-_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
+# What follows the schema is a tree: to look for circles would take a third of the time.
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), check_circular=False)
 
 
 def _no_entry(why: str) -> LedgerCorruptError:

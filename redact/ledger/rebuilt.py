@@ -34,8 +34,8 @@ class Rebuilt:
         """Take in the next entry. Raises LedgerCorruptError for a block that does not match."""
         self._tail += index.words_of(entry)
         self._size += 1
-        if entry.once:
-            self._once[key(*entry.once)] = entry.seq
+        if once := entry.once:
+            self._once[key(*once)] = entry.seq
             if len(self._once) == TOGETHER:
                 self._check_once()
         if self._size % SMALL == 0:
