@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -249,7 +250,8 @@ def test_a_manifest_that_would_change_a_frame_is_not_put_in(tmp_path, blind, pai
 
 
 def test_what_is_compared_is_every_packet_and_its_time(tmp_path):
-    first, same = (make_clip(tmp_path / name, Picture(frames=9)) for name in ("a.mp4", "b.mp4"))
+    first = make_clip(tmp_path / "a.mp4", Picture(frames=9))
+    same = shutil.copy(first, tmp_path / "b.mp4")  # encoders don't always write the same twice
     other = make_clip(tmp_path / "c.mp4", Picture(frames=8))
     assert manifests.coded(first) == manifests.coded(same)
     assert manifests.coded(first) != manifests.coded(other)
