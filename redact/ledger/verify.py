@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+import multiprocessing
+import os
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import nullcontext
+from itertools import islice
 from typing import Any
 
-from redact.errors import LedgerCorruptError
+from redact.errors import LedgerCorruptError, StoreError
 from redact.ledger import merkle
 from redact.ledger.database import unpacked
 from redact.ledger.entry import Entry
@@ -15,6 +23,13 @@ from redact.ledger.rebuilt import Rebuilt, mismatch
 ENTRIES = "SELECT * FROM entries ORDER BY seq"
 NODES = "SELECT place, hash FROM nodes WHERE level = {} ORDER BY place"
 LEVELS = 64
+
+CHUNK = 2000
+"""Entries whose bytes another process judges at once."""
+LARGE_LOG = 100_000
+"""Entries from which on that is worth a process, where there is a second core."""
+
+Row = tuple[Any, ...]
 
 
 def verify(log: Reader) -> int:
@@ -35,16 +50,68 @@ def verified(log: Reader) -> Iterator[Entry]:
                 f"the ledger's database is damaged ({problems[0]}).", means="It can't be trusted."
             )
         tree, index, keys = _Tree(log), Rebuilt(log), dict(log.chain.handed_over)
-        for seq, row in enumerate(log.stream(ENTRIES)):
-            entry, data = _entry(seq, row)
-            _check_about(log, entry)
-            tree.check(seq, data)
-            index.check(entry)
-            if (entry.kind == "key") != (keys.pop(seq, None) is not None):
-                raise mismatch(seq, "which key signs from there on")
-            yield entry
+        with _second_process(len(log)) as other:
+            for seq, (entry, data) in enumerate(_entries(log, other)):
+                _check_about(log, entry)
+                tree.check(seq, data)
+                index.check(entry)
+                if (entry.kind == "key") != (keys.pop(seq, None) is not None):
+                    raise mismatch(seq, "which key signs from there on")
+                yield entry
         tree.check_end()
         index.check_end()
+
+
+def _second_process(size: int) -> ProcessPoolExecutor | nullcontext[None]:
+    """What judges the bytes of a large log's entries; None for a small one, or on one core."""
+    if size < LARGE_LOG or len(os.sched_getaffinity(0)) == 1:
+        return nullcontext()
+    return ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
+
+
+def _entries(log: Reader, other: Executor | None) -> Iterator[tuple[Entry, bytes]]:
+    """
+    The entries that the rows hold, each judged before it is given; and their bytes.
+
+    Two thirds of the work are the schema and the canonical form: of them `other` takes care.
+    """
+    asked = deque[tuple[list[tuple[int, Row]], Future[int]]]()
+    rows = enumerate(log.stream(ENTRIES))
+    if other is None:
+        yield from (_entry(seq, row) for seq, row in rows)
+        return
+    while chunk := list(islice(rows, CHUNK)):
+        asked.append((chunk, other.submit(_sound, [row[1] for _, row in chunk])))
+        if len(asked) > 2:
+            yield from _judged(*asked.popleft())
+    while asked:
+        yield from _judged(*asked.popleft())
+
+
+def _judged(chunk: list[tuple[int, Row]], answer: Future[int]) -> Iterator[tuple[Entry, bytes]]:
+    try:
+        sound = answer.result()
+    except BrokenProcessPool as error:
+        raise StoreError(
+            "the process that checks a ledger's entries ended before it was done.",
+            means="Nothing is known of the ledger, and nothing was changed.",
+            todo="Check it again, with more memory free.",
+        ) from error
+    for seq, row in chunk[:sound]:
+        data = unpacked(row[1])
+        yield _in_place(seq, row, Entry(json.loads(data))), data
+    if sound < len(chunk):
+        raise mismatch(chunk[sound][0], "its bytes")
+
+
+def _sound(columns: Sequence[object]) -> int:
+    """How many, from the first on, hold the bytes of an entry."""
+    for number, column in enumerate(columns):
+        try:
+            Entry.from_bytes(unpacked(column))
+        except LedgerCorruptError:
+            return number
+    return len(columns)
 
 
 class _Tree:
@@ -70,16 +137,20 @@ class _Tree:
                 raise mismatch(((place + 1) << level) - 1, "its place in the tree")
 
 
-def _entry(seq: int, row: tuple[Any, ...]) -> tuple[Entry, bytes]:
+def _entry(seq: int, row: Row) -> tuple[Entry, bytes]:
     """An entry that follows its schema, and is looked up by what it says; and its bytes."""
     try:
         data = unpacked(row[1])
         entry = Entry.from_bytes(data)
     except LedgerCorruptError as error:
         raise mismatch(seq, "its bytes") from error
+    return _in_place(seq, row, entry), data
+
+
+def _in_place(seq: int, row: Row, entry: Entry) -> Entry:
     if entry.seq != seq or row[0] != seq or row[2] != entry.kind:
         raise mismatch(seq, "its number or kind")
-    return entry, data
+    return entry
 
 
 def _check_about(log: Reader, entry: Entry) -> None:
