@@ -1,5 +1,6 @@
 """The full check of a large log, whose entries another process judges meanwhile."""
 
+import multiprocessing
 import os
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
@@ -92,3 +93,20 @@ def test_a_process_that_dies_is_no_judgement(folder, monkeypatch):
         pytest.raises(StoreError, match="ended before it was done"),
     ):
         verify(log)
+
+
+def in_a_daemon(folder, said):
+    module.LARGE_LOG = 1
+    with closing(Reader(folder)) as log:
+        said.put(verify(log))
+
+
+def test_a_process_that_may_start_none_does_it_alone(folder):
+    """A DataLoader's worker, for one."""
+    spawn = multiprocessing.get_context("spawn")
+    said = spawn.SimpleQueue()
+    worker = spawn.Process(target=in_a_daemon, args=(folder, said), daemon=True)
+    worker.start()
+    worker.join(60)
+    assert worker.exitcode == 0
+    assert said.get() == SIZE

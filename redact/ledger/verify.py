@@ -63,8 +63,9 @@ def verified(log: Reader) -> Iterator[Entry]:
 
 
 def _second_process(size: int) -> ProcessPoolExecutor | nullcontext[None]:
-    """What judges the bytes of a large log's entries; None for a small one, or on one core."""
-    if size < LARGE_LOG or len(os.sched_getaffinity(0)) == 1:
+    """What judges the bytes of a large log's entries; None where one process has to do it all."""
+    alone = len(os.sched_getaffinity(0)) == 1 or multiprocessing.current_process().daemon
+    if size < LARGE_LOG or alone:
         return nullcontext()
     return ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
 
