@@ -22,12 +22,13 @@ import av
 import numpy as np
 
 from redact.bench_kernels import kernels
-from redact.bench_machine import where
+from redact.bench_machine import made_on
+from redact.cuda.driver import Gpu
 from redact.detectors.opened import Detectors
 from redact.detectors.upright import upright
 from redact.errors import RedactError
 from redact.look import Schedule, Seen, look_at_picture
-from redact.media.on_gpu import chunks, covered_on_gpu
+from redact.media.on_gpu import chunks, covered_on_gpu, decoder_name
 from redact.media.probe import Clip
 from redact.pipeline import Pipeline
 from redact.plan import Looked, Plan, Region
@@ -77,7 +78,7 @@ def measured(
         pipeline = Pipeline(Policy(), device=device)
         clip = pipeline.probe(footage or made(Path(folder, "clip.mp4"), seconds), _quiet)
         gpu = pipeline.detectors.gpu
-        result = where(gpu) | {"clip": _described(clip, made=footage is None), "failed": {}}
+        result = _where(gpu) | {"clip": _described(clip, made=footage is None), "failed": {}}
         for name, work in _parts(pipeline, clip, at_once, Path(folder)):
             say(name)
             part, _, count = name.partition(", ")
@@ -89,6 +90,20 @@ def measured(
                 result[part] = [*result.get(part, []), found] if count else found
             keep(result)
         return result
+
+
+def _where(gpu: Gpu | None) -> dict[str, Any]:
+    """Machine and versions; and whether a stand-in plays the GPU."""
+    versions = (
+        "av", "numpy", "onnxruntime", "onnxruntime-gpu", "cuda-core", "cuda-bindings",
+        "nvidia-cuda-nvrtc", "PyNvVideoCodec",
+    )  # fmt: skip
+    return made_on(*versions) | {
+        "device": "cpu" if gpu is None else gpu.name,
+        "stand_in": gpu is not None and gpu.memory_kind != "cuda",  # then no figure is one
+        "decoder": "PyAV" if gpu is None else decoder_name(),
+        "driver": None if gpu is None else ".".join(map(str, gpu.driver_version)),
+    }
 
 
 def _parts(

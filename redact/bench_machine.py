@@ -10,28 +10,18 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from redact.cuda.driver import Gpu
-from redact.media.on_gpu import decoder_name
 from redact.version import __version__
 
 
-def where(gpu: Gpu | None) -> dict[str, Any]:
-    """Machine, versions, commit and date; and whether a stand-in plays the GPU."""
-    names = (
-        "av", "numpy", "onnxruntime", "onnxruntime-gpu", "cuda-core", "cuda-bindings",
-        "nvidia-cuda-nvrtc", "PyNvVideoCodec",
-    )  # fmt: skip
+def made_on(*packages: str) -> dict[str, Any]:
+    """Machine, versions (of redact, and of the packages that are there), commit and date."""
     return {
         "redact": __version__,
         "commit": _commit(),
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
         "machine": f"{_processor()}, {os.cpu_count()} cores",
         "python": platform.python_version(),
-        "versions": {name: found for name in names if (found := _version(name))},
-        "device": "cpu" if gpu is None else gpu.name,
-        "stand_in": gpu is not None and gpu.memory_kind != "cuda",  # then no figure is one
-        "decoder": "PyAV" if gpu is None else decoder_name(),
-        "driver": None if gpu is None else ".".join(map(str, gpu.driver_version)),
+        "versions": {name: found for name in packages if (found := _version(name))},
     }
 
 

@@ -16,18 +16,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
-import subprocess
 from collections.abc import Callable
-from datetime import UTC, datetime
 from functools import partial
-from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from bench_parts import leaks
+from bench_parts.page import put
 from bench_parts.recognition import Save, recognition_table
 from bench_parts.recognition import recognition as measure_recognition
 from bench_parts.speed import speed as measure_speed
@@ -36,8 +32,11 @@ from bench_parts.trade import trade as measure_trade
 from bench_parts.trade import trade_chart, trade_table
 from measure_names import measure, share
 
+from redact.bench_machine import made_on
+
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "scripts" / "bench_results"
+PACKAGES = ("av", "numpy", "onnxruntime", "faster-whisper", "ctranslate2", "spacy")
 
 
 def main() -> None:
@@ -47,7 +46,7 @@ def main() -> None:
     for name, part in PARTS.items():
         if options.only in (None, name) and (name != "recognition" or _has_dlib()):
             print(f"measuring {name} ...", flush=True)
-            save = partial(_save, path, result, name, _where())
+            save = partial(_save, path, result, name, made_on(*PACKAGES))
             save(part(options, result.get(name), save))
             print(TABLES[name](result[name]))
             if name in CHARTS:
@@ -87,28 +86,6 @@ def _has_dlib() -> bool:
         print("recognition is left out: pip install '.[audit]', redact models pull recognition")
         return False
     return True
-
-
-def _where() -> dict[str, Any]:
-    model = next(
-        (
-            line.partition(":")[2].strip()
-            for line in Path("/proc/cpuinfo").read_text().splitlines()
-            if line.startswith("model name")
-        ),
-        platform.processor(),
-    )
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True
-    ).stdout.strip()
-    packages = ("av", "numpy", "onnxruntime", "faster-whisper", "ctranslate2", "spacy")
-    return {
-        "machine": f"{model}, {os.cpu_count()} cores",
-        "python": platform.python_version(),
-        "versions": {name: version(name) for name in packages},
-        "commit": commit,
-        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
-    }
 
 
 def speed(options: argparse.Namespace, _before: Any, _save: Save) -> list[dict[str, Any]]:
@@ -179,19 +156,13 @@ CHARTS: dict[str, Callable[[Any], str]] = {"speed": chart, "trade": trade_chart}
 
 
 def _write_readme(result: dict[str, Any]) -> None:
-    path = ROOT / "README.md"
-    text = path.read_text()
     for name, written in TABLES.items():
-        start, end = f"<!-- bench:{name} -->\n", f"<!-- /bench:{name} -->"
-        if name not in result or start not in text:
+        if name not in result:
             continue
-        before, _, rest = text.partition(start)
-        _, _, after = rest.partition(end)
         at = result["measured"][name]
-        where = f"\nMeasured on {at['date']} at {at['commit']}: {at['machine']}, "
-        where += f"Python {at['python']}, PyAV {at['versions']['av']}.\n"
-        text = f"{before}{start}{written(result[name])}\n{where}{end}{after}"
-    path.write_text(text)
+        where = f"Measured on {at['date']} at {at['commit']}: {at['machine']}, "
+        where += f"Python {at['python']}, PyAV {at['versions']['av']}."
+        put(f"bench:{name}", f"{written(result[name])}\n\n{where}")
 
 
 if __name__ == "__main__":

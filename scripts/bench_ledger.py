@@ -15,26 +15,25 @@ import argparse
 import json
 import multiprocessing
 import os
-import platform
 import random
 import resource
 import shutil
 import sqlite3
 import statistics
-import subprocess
 import tempfile
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from bench_parts.imagined import SIDECAR, drafts
+from bench_parts.page import put
 
+from redact.bench_machine import made_on
 from redact.ledger import detail, entry, proof
 from redact.ledger.index import LARGE
 from redact.ledger.keys import Keys
@@ -51,7 +50,6 @@ PART = 100_000
 """Entries after which the speed is told anew: it must not fall as the log grows."""
 
 KEYS = Keys((bytes(range(32)),), bytes(32), bytes(32))
-MARKS = "<!-- bench:ledger -->\n", "<!-- /bench:ledger -->"
 
 
 def main() -> None:
@@ -67,9 +65,7 @@ def main() -> None:
     result = json.loads(options.output.read_text())
     print(table(result))
     if options.readme:
-        path = ROOT / "README.md"
-        before, rest = path.read_text().split(MARKS[0])
-        path.write_text(f"{before}{MARKS[0]}{table(result)}{MARKS[1]}{rest.split(MARKS[1])[1]}")
+        put("bench:ledger", table(result))
 
 
 def _options() -> argparse.Namespace:
@@ -226,17 +222,7 @@ def grown(folder: Path, count: int) -> dict[str, Any]:
 
 
 def _where() -> dict[str, Any]:
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    model = next((line.partition(": ")[2] for line in lines if line.startswith("model name")), "")
-    commit = ["git", "rev-parse", "--short", "HEAD"]
-    return {
-        "machine": f"{model}, {os.cpu_count()} cores",
-        "load": round(os.getloadavg()[2], 1),
-        "python": platform.python_version(),
-        "sqlite": sqlite3.sqlite_version,
-        "commit": subprocess.run(commit, cwd=ROOT, capture_output=True, text=True).stdout.strip(),
-        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
-    }
+    return made_on() | {"load": round(os.getloadavg()[2], 1), "sqlite": sqlite3.sqlite_version}
 
 
 def table(result: dict[str, Any]) -> str:

@@ -17,7 +17,6 @@ import argparse
 import http.client
 import json
 import os
-import platform
 import random
 import sqlite3
 import statistics
@@ -27,15 +26,16 @@ import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from datetime import UTC, datetime
 from hashlib import sha256
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from bench_parts.page import put
+
+from redact.bench_machine import made_on
+
 ROOT = Path(__file__).resolve().parents[1]
 RESULT = ROOT / "scripts" / "bench_results" / "review.json"
-MARKS = "<!-- bench:review -->", "<!-- /bench:review -->"
 PAGES = {
     "overview": "/overview",
     "list, first page": "/clips",
@@ -65,7 +65,7 @@ def main() -> None:
         RESULT.write_text(json.dumps(measured, indent=1) + "\n")
         print(_table(measured))
     if options.readme or options.only == "readme":
-        _write_readme(json.loads(RESULT.read_text()))
+        put("bench:review", _table(json.loads(RESULT.read_text())))
 
 
 def _measure(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
@@ -222,18 +222,8 @@ def _fill(root: Path, keys: Path, entries: int) -> None:
 
 
 def _where() -> dict[str, Any]:
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True
-    ).stdout.strip()
-    return {
-        "machine": f"{next(models, platform.processor())}, {os.cpu_count()} cores",
+    return made_on("numpy", "starlette", "uvicorn") | {
         "load_at_start": round(os.getloadavg()[0], 1),
-        "python": platform.python_version(),
-        "versions": {name: version(name) for name in ("numpy", "starlette", "uvicorn")},
-        "commit": commit,
-        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
     }
 
 
@@ -304,13 +294,6 @@ def _table(measured: dict[str, Any]) -> str:
         f"Python {measured['python']}."
     )
     return "\n".join(lines)
-
-
-def _write_readme(measured: dict[str, Any]) -> None:
-    path = ROOT / "README.md"
-    before, _, rest = path.read_text().partition(MARKS[0])
-    _, _, after = rest.partition(MARKS[1])
-    path.write_text(f"{before}{MARKS[0]}\n{_table(measured)}\n{MARKS[1]}{after}")
 
 
 if __name__ == "__main__":

@@ -12,17 +12,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-README = Path(__file__).resolve().parents[1] / "README.md"
-START, END = "<!-- bench:gpu -->\n", "<!-- /bench:gpu -->"
+from bench_parts.page import put
 
 
 def main() -> None:
     result = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     if result.get("stand_in"):
         sys.exit("These are no figures: a stand-in played the GPU.")
-    before, _, rest = README.read_text(encoding="utf-8").partition(START)
-    _, _, after = rest.partition(END)
-    README.write_text(f"{before}{START}{table(result)}{END}{after}", encoding="utf-8")
+    put("bench:gpu", table(result))
 
 
 def table(result: dict[str, Any]) -> str:

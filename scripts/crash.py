@@ -16,11 +16,9 @@ import argparse
 import ast
 import json
 import platform
-import subprocess
 import sys
 import tempfile
 import time
-from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -28,11 +26,13 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from bench_parts.page import put  # noqa: E402
+
+from redact.bench_machine import made_on  # noqa: E402
 from tests.test_crash import four_at_once, kill_at_random  # noqa: E402
 from tests.test_syscalls import FAULTS, calls_of_a_run, check_after  # noqa: E402
 
 RESULTS = ROOT / "scripts" / "bench_results" / "crash.json"
-MARKS = "<!-- bench:crash -->\n", "<!-- /bench:crash -->"
 AT_RANDOM = {"killed at random": (kill_at_random, 300), "four at once, killed": (four_at_once, 20)}
 """What is not tied to a call: the test, and how often it is done."""
 
@@ -49,9 +49,7 @@ def main() -> None:
             go_on(fault, result, until)
     print(table(result))
     if options.readme:
-        path = ROOT / "README.md"
-        before, rest = path.read_text().split(MARKS[0])
-        path.write_text(f"{before}{MARKS[0]}{table(result)}{MARKS[1]}{rest.split(MARKS[1])[1]}")
+        put("bench:crash", table(result))
 
 
 def _options() -> argparse.Namespace:
@@ -112,9 +110,7 @@ def at_random(fault: str, folder: Path, result: dict[str, Any], until: float) ->
 
 
 def write(fault: str, done: dict[str, Any], result: dict[str, Any]) -> None:
-    commit = ["git", "rev-parse", "--short", "HEAD"]
-    done["commit"] = subprocess.run(commit, cwd=ROOT, capture_output=True, text=True).stdout.strip()
-    done["date"] = datetime.now(UTC).strftime("%Y-%m-%d")
+    done |= {name: made_on()[name] for name in ("commit", "date")}
     result["machine"] = f"{platform.machine()}, Python {platform.python_version()}"
     RESULTS.write_text(json.dumps(result, indent=1) + "\n")
     print(f"{time.strftime('%H:%M:%S')} {fault}: {done['done']} of {done['of']}", flush=True)

@@ -9,22 +9,23 @@ One listen, with all of `names.also` but `speech`. --readme writes the table int
 
 from __future__ import annotations
 
-import platform
-import subprocess
+import json
 import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from measure_names import machine, share
+from bench_parts.page import put
+from measure_names import share
 from names_parts.spoken import RATE, Sound
 from names_parts.voices import resampled
 from samples_parts.packages import Shelf
 from samples_parts.voice import MAN, WOMAN, Voice
 
+from redact.bench_machine import made_on
 from redact.detectors.names import NameDetector
 from redact.evaluate import Share, sound_leaked
 from redact.policy import Policy
@@ -32,10 +33,10 @@ from redact.types import Kind
 from redact.weights import open_model
 
 ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "scripts" / "bench_results" / "contacts.json"
 SENTENCES = Path(__file__).parent / "names_parts" / "contacts.txt"
 FOLDER = Path(tempfile.gettempdir()) / "redact-voices"
 ALSO = (Kind.SPOKEN_PHONE, Kind.SPOKEN_EMAIL, Kind.SPOKEN_ADDRESS, Kind.SPOKEN_CARD)
-START, END = "<!-- measured:contacts -->\n", "<!-- /measured:contacts -->"
 
 
 def sentences() -> Iterator[tuple[Kind, str]]:
@@ -80,30 +81,33 @@ def lost(sound: Sound, output: Sound, start: float, end: float) -> Share:
     return Share(int((other & ~after.any(axis=1)).sum()), int(other.sum()))
 
 
-def table(found: dict[Kind, tuple[Share, Share]]) -> str:
+def as_json(found: dict[Kind, tuple[Share, Share]]) -> dict[str, Any]:
+    """For each kind the parts and wholes; and when, and on which machine."""
+    shares = {
+        kind.removeprefix("spoken_"): {
+            "leaked": [leaked.part, leaked.whole],
+            "other_lost": [other.part, other.whole],
+        }
+        for kind, (leaked, other) in found.items()
+    }
+    return {"kinds": shares} | made_on()
+
+
+def table(result: dict[str, Any]) -> str:
     rows = ["| what | leaked (95 % interval) | other speech lost |", "| --- | --- | --- |"]
-    for kind, (leaked, other) in found.items():
-        name = kind.removeprefix("spoken_")
-        cells = [share(leaked.part, leaked.whole), f"{other.part / other.whole:.1%}"]
-        rows.append(f"| {name} | {' | '.join(cells)} |")
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.strip()
-    where = f"Measured on {datetime.now(UTC):%Y-%m-%d} at {commit}: {machine()}, "
-    return "\n".join([*rows, "", f"{where}Python {platform.python_version()}.", ""])
+    for name, of in result["kinds"].items():
+        part, whole = of["other_lost"]
+        rows.append(f"| {name} | {share(*of['leaked'])} | {part / whole:.1%} |")
+    where = f"Measured on {result['date']} at {result['commit']}: {result['machine']}, "
+    return "\n".join([*rows, "", f"{where}Python {result['python']}.", ""])
 
 
 def main() -> None:
-    text = table(measure())
-    sys.stdout.write(text)
+    result = as_json(measure())
+    RESULTS.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    sys.stdout.write(table(result))
     if "--readme" in sys.argv:
-        path = ROOT / "README.md"
-        before, _, rest = path.read_text("utf-8").partition(START)
-        path.write_text(f"{before}{START}{text}{END}{rest.partition(END)[2]}", encoding="utf-8")
+        put("measured:contacts", table(result))
 
 
 if __name__ == "__main__":

@@ -12,8 +12,6 @@ aside: quote their figures. Prints counts and shares alone, never what was said.
 from __future__ import annotations
 
 import json
-import os
-import platform
 import re
 import tempfile
 import time
@@ -29,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from redact import Redactor
+from redact.bench_machine import made_on
 from redact.detectors.names import NameDetector
 from redact.errors import RedactError
 from redact.evaluate import audible_frames, sound_leaked
@@ -180,10 +179,6 @@ def table(result: dict[str, Any]) -> Iterator[str]:
         yield f"  other speech muted      {with_names:.1%} with names, {without:.1%} without"
 
 
-def machine() -> str:
-    return f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores"
-
-
 def measure_published(data: Path, policy: str = "strict", threads: int = 0) -> dict[str, Any]:
     """What `measure` returns, of the whole pipeline."""
     with tempfile.TemporaryDirectory() as store, Redactor(policy, threads=threads) as redactor:
@@ -215,7 +210,7 @@ def measure(data: Path, output: Output | None = None) -> dict[str, Any]:
     groups["all"] = groups["tuned on"] + groups["kept aside"]
     return {
         "speed": seconds / taken,
-        "machine": machine(),
+        "machine": made_on()["machine"],
         "groups": {group: figures(counts) for group, counts in groups.items()},
     }
 

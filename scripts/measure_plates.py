@@ -16,12 +16,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import statistics
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from fractions import Fraction
 from importlib.metadata import version
 from pathlib import Path
@@ -42,6 +39,7 @@ from plates_parts.sources import Photo, Sources, frames_of, labelled
 from plates_parts.surroundings import ground, park
 
 from redact import weights
+from redact.bench_machine import made_on
 from redact.detectors.plates import EIGHT_BIT, PlateDetector
 from redact.policy import Faces, Plates
 from redact.types import Frame
@@ -271,13 +269,12 @@ def _detector(min_score: float, *, long_side: int = 0, threads: int = 1) -> Plat
 
 
 def _where() -> dict[str, Any]:
+    at = made_on()
     return {
-        "date": datetime.now(UTC).date().isoformat(),
         "model": weights.model("plates").sha256,
         "min_score": Plates().min_score,
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
         "onnxruntime": version("onnxruntime"),
-        "python": platform.python_version(),
+        **{name: at[name] for name in ("date", "commit", "machine", "python")},
     }
 
 

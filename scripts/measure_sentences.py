@@ -15,21 +15,20 @@ from __future__ import annotations
 
 import json
 import os
-import platform
-import subprocess
 import tempfile
 from contextlib import ExitStack
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
-from measure_names import machine, read, share
+from bench_parts.page import put
+from measure_names import read, share
 from names_parts.spoken import RATE, Part, Redact, Score, Sound, as_json, lines, measure, write
 from names_parts.takes import HALVES
 
 from redact import Policy, Redactor
+from redact.bench_machine import made_on
 from redact.detectors.names import DOUBTS
 from redact.detectors.opened import Detectors
 from redact.detectors.speech import Recogniser, Transcript
@@ -155,14 +154,8 @@ def part_of(text: str) -> Part:
 def keep(scores: dict[str, Score], part: str) -> None:
     """Add the scores to what was measured before, with where and when; a part replaces itself."""
     kept = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else []
-    command = ["git", "rev-parse", "--short", "HEAD"]
-    commit = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    where = {
-        "commit": commit.strip(),
-        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
-        "machine": machine(),
-        "python": platform.python_version(),
-    }
+    at = made_on()
+    where = {name: at[name] for name in ("commit", "date", "machine", "python")}
     new = [{"key": key, "part": part, **one, **where} for key, one in as_json(scores).items()]
     names = {(one["key"], one["part"]) for one in new}
     kept = [one for one in kept if (one["key"], one["part"]) not in names] + new
@@ -201,11 +194,7 @@ def write_readme() -> None:
         rows.append([key, f"{of['clips']} ({of['held']})", *cells])
     where = {f"{of['date']} at {of['commit']}: {of['machine']}" for of in kept}
     table = "\n".join("| " + " | ".join(row) + " |" for row in rows)
-    start, end = "<!-- measured:sentences -->\n", "<!-- /measured:sentences -->"
-    path = ROOT / "README.md"
-    before, _, rest = path.read_text("utf-8").partition(start)
-    text = f"{before}{start}{table}\n\nMeasured on {'; '.join(sorted(where))}.\n"
-    path.write_text(text + end + rest.partition(end)[2], encoding="utf-8")
+    put("measured:sentences", f"{table}\n\nMeasured on {'; '.join(sorted(where))}.")
 
 
 if __name__ == "__main__":

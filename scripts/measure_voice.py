@@ -10,25 +10,24 @@ was chosen on it. Needs what scripts/measure_sentences.py needs.
 
 from __future__ import annotations
 
-import platform
 import tempfile
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 import numpy as np
-from measure_names import machine, share
+from bench_parts.page import put
+from measure_names import share
 from names_parts.takes import RATE, Sound, Take, takes
 from names_parts.voices import readers
 
+from redact.bench_machine import made_on
 from redact.detectors.speech import FIRST
 from redact.detectors.voice import find_voice
 
 ROOT = Path(__file__).resolve().parents[1]
 CARD = ROOT / "models" / "voice-activity.md"
 FOLDER = Path(tempfile.gettempdir()) / "redact-voices"
-START, END = "<!-- measured:voice -->\n", "<!-- /measured:voice -->"
 INSIDE = 0.8
 """Share of a name that has to lie in voice: from there on, the recogniser hears it."""
 
@@ -96,10 +95,10 @@ def main(part: float) -> None:
     rows = ["| sound | names not noticed (95 % interval) |", "| --- | --- |"]
     for way, change in WAYS.items():
         rows.append(f"| {way} | {share(sum(missed(take, change) for take in clips), names)} |")
-    where = f"Measured on {datetime.now(UTC):%Y-%m-%d}: {machine()}, "
-    text = "\n".join([*rows, "", f"{where}Python {platform.python_version()}.", ""])
-    before, _, rest = CARD.read_text("utf-8").partition(START)
-    CARD.write_text(f"{before}{START}{text}{END}{rest.partition(END)[2]}", encoding="utf-8")
+    at = made_on()
+    where = f"Measured on {at['date']} at {at['commit']}: {at['machine']}, Python {at['python']}."
+    text = "\n".join([*rows, "", where, ""])
+    put("measured:voice", text, CARD)
     click.echo(text)
 
 

@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+from bench_parts.page import put
+
 from .lettering import PACKAGES
 from .moving import FRAMES
 
@@ -19,24 +21,13 @@ def write(root: Path, result: dict[str, Any]) -> None:
     """All three files, from the results and the record of the training."""
     training = json.loads((root / TRAINING).read_text())
     (root / "models" / "plates.md").write_text(_card(result, training))
-    _between(
-        root / "README.md",
-        "plates",
-        f"{_summary(result)}\n\n{_plain(result)}\n\n{_where(result)}\n",
-    )
+    put("bench:plates", f"{_summary(result)}\n\n{_plain(result)}\n\n{_where(result)}")
     manifest = root / "models" / "manifest.toml"
     recall = _recall(result)
     text = re.sub(
         r'(slot = "plates".*?recall = ")[^"]*', rf"\g<1>{recall}", manifest.read_text(), flags=re.S
     )
     manifest.write_text(text)
-
-
-def _between(path: Path, name: str, content: str) -> None:
-    start, end = f"<!-- bench:{name} -->\n", f"<!-- /bench:{name} -->"
-    before, _, rest = path.read_text().partition(start)
-    _, _, after = rest.partition(end)
-    path.write_text(f"{before}{start}{content}{end}{after}")
 
 
 def _share(part: int, whole: int) -> str:
