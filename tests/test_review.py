@@ -632,6 +632,28 @@ def test_a_store_that_is_not_sound_opens_read_only_and_says_so(folder, harm):
     assert (folder / "store").exists() == (harm is not remove_all)
 
 
+def empty_the_index(folder):
+    with raw(folder) as db:
+        for table in ("tail", "small"):
+            db.execute(f"DELETE FROM {table}")
+
+
+@pytest.mark.parametrize(
+    "harm", [[lose_the_keys], [lose_the_keys, empty_the_index]], ids=["no keys", "no index"]
+)
+def test_a_history_is_whole_without_keys_and_without_an_index(site, folder, harm, monkeypatch):
+    rec = clip_of(site)
+    known = site.opened.history(rec)
+    assert known
+    for each in harm:
+        each(folder)
+    opened, _ = open_broken(folder)
+    if len(harm) == 1:  # by the index: nothing else is read
+        monkeypatch.setattr(opened, "_values", None)
+    with opened:
+        assert opened.history(rec) == known
+
+
 def test_a_changed_entry_is_found_by_the_check_at_the_start(folder):
     with raw(folder) as db:
         (data,) = db.execute("SELECT bytes FROM entries WHERE seq = 3").fetchone()

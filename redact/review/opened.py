@@ -240,9 +240,10 @@ class Opened:
         return [*same, *(value for value in told if value["kind"] == "source")]
 
     def _saying(self, name: str, said: str) -> list[dict[str, Any]]:
-        """The entries that say this, by the log's index; in a log that is not sound, by reading."""
-        if self.log is not None and self.trouble is None:
-            return [entry.value for entry in self.log.look_up(name, said)]
+        """The entries that say this, by the log's index; if that is not sound, by reading all."""
+        if self.log is not None:
+            with suppress(LedgerCorruptError):
+                return [entry.value for entry in self.log.look_up(name, said)]
         return [value for value in self._values() if (name, said) in Entry(value).said]
 
     def _values(self, where: str = "") -> list[dict[str, Any]]:
@@ -280,7 +281,7 @@ def _open(root: Path, keys: Path | None) -> tuple[Store | None, Log | None, Trou
         store = Store(root, keys)
     except RedactError as error:
         try:
-            return None, Log(ledger), Trouble.of(error)
+            return None, Log(ledger, proving=True), Trouble.of(error)
         except RedactError:  # then the raw entries are shown, with the first trouble on top
             return None, None, Trouble.of(error)
     return store, store.log, None
