@@ -103,7 +103,8 @@ def main(part: float) -> None:
     clips = [take for take in takes(readers(FOLDER), "tune", 0, part) if take.names]
     names = sum(len(take.names) for take in clips)
     found = {
-        way: [sum(missed(take, change) for take in clips), names] for way, change in WAYS.items()
+        way: [int(sum(missed(take, change) for take in clips)), names]
+        for way, change in WAYS.items()
     }
     result = {"not_noticed": found} | made_on()
     RESULTS.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
