@@ -23,6 +23,9 @@ struct Head {
   int look;                  // a number of its own for each way to show a picture
   float min_score, scale;    // scale: pixels of the network's input a pixel of the frame
   float cut_off;             // the least score of what an edge of the frame cuts off
+  float small;               // pixels of the input: a box no higher is small,
+  float small_score;         // and has to score this much,
+  float small_cut_off;       // or this much where an edge cuts it off
   float unit;                // pixels in which the four sides are given
   float flattest, tallest;   // the most, and the least, width by height of a box
 };
@@ -112,17 +115,22 @@ KERNEL(decode)(const Head *given, Found *found, int most, int *counts, int *faul
   }
   const float *heat = head.heat + (i64)n * head.channels * area;
   const float score = heat[at];
-  if (!(score >= head.min_score || score >= head.cut_off)) return;
+  if (!(score >= head.min_score || score >= head.cut_off || score >= head.small_score ||
+        score >= head.small_cut_off))
+    return;
   const int row = (int)(at / head.columns), column = (int)(at % head.columns);
   if (head.peaks && !is_peak(head, heat, row, column)) return;
   Found box = head.offsets ? from_centre(head, at, area, row, column, n)
                            : from_sides(head, at, area, row, column, n);
   if (!has_shape(head, box)) return;
   box = turned_back(box, head);
+  const bool small = box.y1 - box.y0 <= head.small;
+  const float least = small ? head.small_score : head.min_score;
+  const float at_an_edge = small ? head.small_cut_off : head.cut_off;
   const float border = (float)head.border;
   box = {(box.x0 - border) / head.scale, (box.y0 - border) / head.scale,
          (box.x1 - border) / head.scale, (box.y1 - border) / head.scale, score, head.look};
-  if (!(score >= head.min_score || reaches_edge(head, box))) return;
+  if (!(score >= least || (score >= at_an_edge && reaches_edge(head, box)))) return;
   const int slot = atomicAdd(&counts[n], 1);
   if (slot < most) found[(i64)n * most + slot] = box;
 }

@@ -13,7 +13,7 @@ import numpy as np
 from redact.cuda.driver import Gpu
 from redact.cuda.kernels import HEAD, Finder, compare, letterbox, shown, shrunk, thumbnails
 from redact.cuda.surfaces import FrameOnGpu, semi_planar
-from redact.detectors.on_gpu import CENTERFACE, PLATES, Heads
+from redact.detectors.heads_on_gpu import CENTERFACE, PLATES, Heads
 from redact.methods.cuda import cover_frames
 from redact.types import Box
 

@@ -162,6 +162,9 @@ def head_row(gpu, heat, sizes, offsets, **values):
     return row, held
 
 
+LEAST_SCORES = ("min_score", "cut_off", "small_score", "small_cut_off")
+
+
 def expected_boxes(heat, sizes, offsets, looks, number):
     """The reference's boxes of one frame, from all looks, as faces.py puts them together."""
     all_boxes, all_scores = [], []
@@ -171,14 +174,17 @@ def expected_boxes(heat, sizes, offsets, looks, number):
             sizes[number],
             None if offsets is None else offsets[number],
             stride=look["stride"],
-            min_score=min(look["min_score"], look["cut_off"]),
+            min_score=min(look[name] for name in LEAST_SCORES),
             unit=look["unit"],
             peaks=look["peaks"],
             aspects=(look["tallest"], look["flattest"]),
         )
         found = faces.turn_back(found, look["turns"], look["height"], look["width"])
+        small = found[:, 3] - found[:, 1] <= look["small"]
         found = (found - np.float32(look["border"])) / np.float32(look["scale"])
-        sure = (scores >= look["min_score"]) | faces.cut_off(found, look["across"], look["down"])
+        at_an_edge = faces.cut_off(found, look["across"], look["down"])
+        at_an_edge &= scores >= np.where(small, look["small_cut_off"], look["cut_off"])
+        sure = (scores >= np.where(small, look["small_score"], look["min_score"])) | at_an_edge
         all_boxes.append(found[sure])
         all_scores.append(scores[sure])
     return faces.merge(np.concatenate(all_boxes), np.concatenate(all_scores))
@@ -198,6 +204,9 @@ def test_decode_and_merge(gpu, data, sides, backwards):
             "height": 70,
             "min_score": np.float32(data.draw(st.sampled_from([0.0, 0.3, 0.99, 2.0]))),
             "cut_off": np.float32(data.draw(st.sampled_from([0.0, 0.2, 0.9]))),
+            "small": np.float32(data.draw(st.sampled_from([0.0, 8.0, 16.0]))),
+            "small_score": np.float32(data.draw(st.sampled_from([0.1, 0.3, 2.0]))),
+            "small_cut_off": np.float32(data.draw(st.sampled_from([0.05, 0.25, 2.0]))),
             "across": 250,
             "down": 170,
             "scale": np.float32(0.37),

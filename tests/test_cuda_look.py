@@ -110,7 +110,8 @@ def test_the_same_faces_within_a_pixel(gpu, seen, quick):
     assert expected
     ours = moved(detector.quick() if quick else detector, gpu)
     (found,) = ours.detect([on_gpu(frame, semi(gpu, frame, 128))])
-    assert_alike(found, expected)
+    key = lambda one: (one.doubtful, one.box.x0, one.box.y0)  # noqa: E731  # of equal scores
+    assert_alike(sorted(found, key=key), sorted(expected, key=key))
     (from_host,) = ours.detect([frame])
     assert from_host == found
 

@@ -89,7 +89,7 @@ def test_a_face_that_the_pictures_edge_cuts_off_may_score_less():
     for x, y in [(0, 48), (124, 48), (64, 0), (64, 92), (64, 48)]:
         luma[y : y + 4, x : x + 4] = 115
 
-    (found,) = detector(bright_spots(log_height=1.5, log_width=1.5)).detect(
+    (found,) = detector(bright_spots(log_height=2.2, log_width=2.2)).detect(
         [frame_of(luma, full_range=True)]
     )
 
@@ -103,6 +103,8 @@ def test_a_face_that_the_pictures_edge_cuts_off_may_score_less():
 class TestDoubtful:
     """Squares of 90, 70 and 50 % light, where 80 % is asked for and a quarter less is doubtful."""
 
+    tall = bright_spots(log_height=2.2, log_width=1)
+
     def picture(self) -> Frame:
         luma = np.zeros((96, 128), np.uint8)
         for x, level in [(24, 230), (64, 179), (100, 128)]:
@@ -114,17 +116,17 @@ class TestDoubtful:
         return [(round(one.score, 1), one.doubtful) for one in found]
 
     def test_a_little_below_the_threshold_a_face_is_doubtful(self):
-        finder = detector(bright_spots(log_height=1, log_width=1), min_score=0.8, faint=0.25)
+        finder = detector(self.tall, min_score=0.8, faint=0.25)
 
         assert self.found(finder) == [(0.9, False), (0.7, True)]
 
     def test_nothing_is_unless_asked_for(self):
-        finder = detector(bright_spots(log_height=1, log_width=1), min_score=0.8)
+        finder = detector(self.tall, min_score=0.8)
 
         assert self.found(finder) == [(0.9, False)]
 
     def test_the_second_look_has_no_doubts(self):
-        finder = detector(bright_spots(log_height=1, log_width=1), min_score=0.8, faint=0.25)
+        finder = detector(self.tall, min_score=0.8, faint=0.25)
 
         assert self.found(finder.at_size(128)) == [(0.9, False)]
 
@@ -133,6 +135,30 @@ class TestDoubtful:
         wide = bright_spots(log_height=np.log(30), log_width=np.log(30))
 
         assert self.found(detector(wide, min_score=0.8, faint=0.25)) == [(0.9, False)]
+
+
+class TestSmall:
+    """Boxes no higher than 32 pixels of the network's input; one look, as large as the picture."""
+
+    low, tall = bright_spots(log_height=2, log_width=1), bright_spots(log_height=2.2, log_width=1)
+
+    def scores(self, finder: FaceDetector, *levels, size=128):
+        luma = np.zeros((96, 128), np.uint8)
+        for number, level in enumerate(levels):
+            luma[48:52, 24 + 32 * number : 28 + 32 * number] = level
+        (found,) = finder.detect([frame_of(luma, full_range=True)])
+        return [round(one.score, 2) for one in found if not one.doubtful]
+
+    def test_of_a_small_face_less_is_enough(self):
+        finder = detector(self.low, min_score=0.5)
+
+        assert self.scores(finder, 255, 112, 97) == [1.0, 0.44]
+        assert self.scores(detector(self.tall, min_score=0.5), 255, 112, 97) == [1.0]
+
+    def test_but_not_for_the_second_look(self):
+        finder = detector(self.low, min_score=0.5)
+
+        assert self.scores(finder.at_size(128), 255, 112, 97) == [1.0]
 
 
 class TestNetwork:
@@ -318,7 +344,7 @@ class TestFaceDetector:
         assert (face.box.height > face.box.width) == (turns == 0)
 
     def test_a_quick_look_sees_less_in_the_same_place(self):
-        faces = detector(bright_spots(log_height=2.0, log_width=1.0), long_side=640)
+        faces = detector(bright_spots(log_height=2.3, log_width=1.0), long_side=640)
         luma = np.zeros((480, 640), np.uint8)
         luma[40:56, 64:80] = 255
         luma[200:204, 300:304] = 255
@@ -330,6 +356,20 @@ class TestFaceDetector:
         assert quick
         assert all(face.box & Box(64, 40, 80, 56) for face in quick)
         assert faces.quick().name == faces.name
+
+    def test_where_something_small_may_be_a_quick_look_is_as_large_as_the_others(self):
+        """A spot that is sure in the large look alone, beside one that may be small in both."""
+        faces = detector(bright_spots(log_height=2.0, log_width=1.0), long_side=640)
+        luma = np.zeros((480, 640), np.uint8)
+        luma[200:204, 300:304] = 255
+        alone = frame_of(luma.copy(), full_range=True)
+        luma[40:56, 64:80] = 90
+        together = frame_of(luma, full_range=True)
+
+        quick, before = faces.quick().detect([alone, together]), faces.quick().detect([alone])
+
+        assert before == [[]] and quick[0] == []
+        assert any(face.box & Box(300, 200, 304, 204) for face in quick[1])
 
     def test_no_frames(self):
         assert detector(bright_spots()).detect([]) == []

@@ -32,7 +32,8 @@ HEAD = np.dtype(
         *fields("heat sizes offsets", "u8"),
         *fields("channels rows columns stride turns border width height peaks across down", "i4"),
         ("look", "i4"),
-        *fields("min_score scale cut_off unit flattest tallest", "f4"),
+        *fields("min_score scale cut_off small small_score small_cut_off", "f4"),
+        *fields("unit flattest tallest", "f4"),
     ],
     align=True,
 )

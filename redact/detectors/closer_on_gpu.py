@@ -11,8 +11,8 @@ import numpy as np
 from redact.cuda.driver import Gpu
 from redact.cuda.kernels import letterbox, shown
 from redact.cuda.surfaces import FrameOnGpu, PlaneOnGpu
+from redact.detectors.centerface import turn_back
 from redact.detectors.closer import peak_near, region_of
-from redact.detectors.faces import turn_back
 from redact.detectors.run_on_gpu import run_on_gpu, scaled, upright_size
 from redact.detectors.runtime import Network, padded_to
 from redact.errors import DetectorError

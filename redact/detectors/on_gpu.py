@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
@@ -11,51 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from redact.cuda.driver import Gpu
-from redact.cuda.kernels import HEAD, Finder, Tensor, letterbox, shown, shrunk
+from redact.cuda.kernels import Finder, shrunk
 from redact.cuda.surfaces import FrameOnGpu, on_gpu, on_host
 from redact.detectors import PictureDetector, plates
 from redact.detectors.closer_on_gpu import closer_on_gpu
-from redact.detectors.faces import CUT_OFF, LEAST, OVERLAP, STRIDE, FaceDetector, Look, apart
+from redact.detectors.faces import LEAST, WORTH, FaceDetector, Look, apart, shows_more
 from redact.detectors.gathered import Gathered
+from redact.detectors.heads_on_gpu import CENTERFACE, PLATES, Heads, Shown
 from redact.detectors.plates import PlateDetector
-from redact.detectors.run_on_gpu import Outputs, run_on_gpu, scaled, upright_size
-from redact.detectors.runtime import ENLARGE, Network, padded_to
+from redact.detectors.run_on_gpu import Outputs, run_on_gpu, upright_size
+from redact.detectors.runtime import Network
 from redact.detectors.together import Together, together
 from redact.errors import DetectorError
-from redact.types import Box, Detection, Frame, Kind
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Heads:
-    """What a network returns and how boxes come of it; see cuda.reference.decode."""
-
-    kind: Kind
-    stride: int
-    outputs: int  # so many at least: heat, sizes and, of CenterFace, offsets
-    offsets: bool
-    unit: float = 1.0
-    peaks: bool = False
-    aspects: tuple[float, float] = (0.0, np.inf)
-    cut_off: float = 0.0  # how much less a box may score that the picture's edge cuts off
-    overlap: float = OVERLAP  # boxes that overlap by more are of one thing
-    faint: float = 0.0  # how much less one look may be sure of what another has seen
-    alone: float = 0.0  # how much less counts what one look alone has seen,
-    tiny: float = 0.0  # unless it is no wider, in pixels of the largest look
-
-
-CENTERFACE = Heads(kind=Kind.FACE, stride=STRIDE, outputs=3, offsets=True, cut_off=CUT_OFF)
-PLATES = Heads(
-    kind=Kind.PLATE,
-    stride=plates.STRIDE,
-    outputs=2,
-    offsets=False,
-    peaks=True,
-    aspects=plates.ASPECTS,
-    overlap=plates.SAME,
-    faint=plates.FAINT,
-    alone=plates.ALONE,
-    tiny=plates.TINY,
-)
+from redact.types import Box, Detection, Frame
 
 
 class DetectorOnGpu:
@@ -71,13 +38,18 @@ class DetectorOnGpu:
         network: Network,
         looks: Callable[[int], Sequence[Look]],
         min_score: float,
-        faint: float,
         heads: Heads,
         gpu: Gpu,
+        *,
+        closer: Look | None = None,
+        faint: float = 0.0,
     ) -> None:
-        """`looks` says how a picture is shown whose long side is so many pixels."""
+        """
+        `looks` says how a picture is shown whose long side is so many pixels; `closer`, how one is
+        shown besides in which small things may be.
+        """
         self.name = network.name
-        self._network, self._looks = network, looks
+        self._network, self._looks, self._closer = network, looks, closer
         self._min_score, self._faint = min_score, faint
         self._heads, self._gpu = heads, gpu
 
@@ -86,14 +58,47 @@ class DetectorOnGpu:
         if not frames:
             return []
         here = [on_gpu(self._gpu, frame) for frame in frames]
-        largest = max(here[0].width, here[0].height)
-        asked = self._looks(largest)
+        asked = self._looks(max(here[0].width, here[0].height))
+        looks, returned = self._shown(here, asked)
+        found = self._found(here, looks, returned)
+        if self._closer and shows_more(here[0], asked[0]):
+            near = self._near(looks[0], returned[0], len(here))
+            for place, more in zip(near, self._again([here[n] for n in near], asked), strict=True):
+                found[place] = more
+        return found
+
+    def _near(self, look: Shown, outputs: Outputs, frames: int) -> list[int]:
+        """The frames in which the first look sees something small that is worth a closer one."""
+        finder = Finder(self._gpu, frames, look.cells)
+        head = look.head(outputs, WORTH, 1.0)
+        head["small"] = 0  # WORTH is enough for all, and needed by all
+        finder.decode(head)
+        merged, _ = finder.merge(self._heads.overlap)
+        return [number for number, boxes in enumerate(merged) if look.any_small(boxes)]
+
+    def _again(self, here: Sequence[FrameOnGpu], asked: Sequence[Look]) -> list[list[Detection]]:
+        """All looks, and the closer one. Few frames need it, so that all are run once more."""
+        if not here:
+            return []
+        assert self._closer is not None
+        looks, returned = self._shown(here, asked)
+        closer, more = self._shown(here, [self._closer])
+        return self._found(here, [*looks, *closer], [*returned, *more])
+
+    def _shown(
+        self, here: Sequence[FrameOnGpu], asked: Sequence[Look]
+    ) -> tuple[list[Shown], list[Outputs]]:
+        """How the frames are shown in each way, and what the network returns."""
         small, scale = shrunk(self._gpu, here, max(look.long_side for look in asked))
         looks = [
-            _Shown(here[0], small[0], scale, look, self._heads, number)
+            Shown(here[0], small[0], scale, look, self._heads, number)
             for number, look in enumerate(asked)
         ]
-        returned = [self._run(small, look) for look in looks]
+        return looks, [self._run(small, look) for look in looks]
+
+    def _found(
+        self, here: Sequence[FrameOnGpu], looks: Sequence[Shown], returned: Sequence[Outputs]
+    ) -> list[list[Detection]]:
         certain = self._merged(here, looks, returned, self._min_score)
         if not self._faint:
             return certain
@@ -101,7 +106,7 @@ class DetectorOnGpu:
         found = self._merged(here, looks, returned, lower)
         return [sure + apart(more, sure) for more, sure in zip(found, certain, strict=True)]
 
-    def _run(self, frames: Sequence[FrameOnGpu], look: _Shown) -> Outputs:
+    def _run(self, frames: Sequence[FrameOnGpu], look: Shown) -> Outputs:
         outputs = run_on_gpu(self._network, self._gpu, look.tensor(self._gpu, frames))
         if not look.fits(outputs, len(frames)):
             raise DetectorError(f"{self.name} has other outputs than its kind of network.")
@@ -110,7 +115,7 @@ class DetectorOnGpu:
     def _merged(
         self,
         frames: Sequence[FrameOnGpu],
-        looks: Sequence[_Shown],
+        looks: Sequence[Shown],
         returned: Sequence[Outputs],
         min_score: float,
     ) -> list[list[Detection]]:
@@ -141,8 +146,10 @@ class DetectorOnGpu:
 
 def faces_on_gpu(detector: FaceDetector, gpu: Gpu) -> DetectorOnGpu:
     """The same looks at the same frames, on the GPU."""
-    network, looks, min_score, faint = detector.parts()
-    return DetectorOnGpu(network, lambda _largest: looks, min_score, faint, CENTERFACE, gpu)
+    network, looks, closer, min_score, faint = detector.parts()
+    return DetectorOnGpu(
+        network, lambda _largest: looks, min_score, CENTERFACE, gpu, closer=closer, faint=faint
+    )
 
 
 class PlatesOnGpu:
@@ -151,7 +158,7 @@ class PlatesOnGpu:
     def __init__(self, detector: PlateDetector, gpu: Gpu) -> None:
         self._network, self._sides, least = detector.parts()
         self.name, self._weighed, self._gpu = detector.name, detector.weighed, gpu
-        self._afar = DetectorOnGpu(self._network, self._looks, least, 0.0, PLATES, gpu)
+        self._afar = DetectorOnGpu(self._network, self._looks, least, PLATES, gpu)
 
     def _looks(self, largest: int) -> list[Look]:
         return [Look(side) for side in self._sides(largest)]
@@ -182,65 +189,6 @@ def placed(detector: PictureDetector, gpu: Gpu) -> tuple[PictureDetector, tuple[
         return together([part for part, _ in parts]), tuple(n for _, said in parts for n in said)
     name = detector.name.partition("@")[0]
     return Gathered(OnHost(detector)), (f"The frames are copied to the CPU for {name}.",)
-
-
-class _Shown:
-    """How frames of one size are shown to a network for one look."""
-
-    def __init__(
-        self,
-        whole: FrameOnGpu,
-        frame: FrameOnGpu,
-        scale: float,
-        look: Look,
-        heads: Heads,
-        number: int,
-    ) -> None:
-        """`frame` is the `whole` one, shrunk by `scale`; `number` is the look's own."""
-        self._look, self._heads, self._whole = look, heads, upright_size(whole)
-        self._number = number
-        width, height = upright_size(frame)
-        further = min(look.long_side / max(width, height), ENLARGE)
-        self._scale = scale * further
-        self._size = scaled(width, further), scaled(height, further)
-        self._padded = padded_to(self._size[0]), padded_to(self._size[1])
-        self._bordered = self._padded[0] + 2 * look.border, self._padded[1] + 2 * look.border
-        columns, rows = (side // heads.stride for side in self._bordered)
-        self._map = (columns, rows) if look.turns % 2 else (rows, columns)
-        self.cells, self.long_side = rows * columns, look.long_side
-
-    def tensor(self, gpu: Gpu, frames: Sequence[FrameOnGpu]) -> Tensor:
-        rows = np.stack([shown(frame, *self._size) for frame in frames])
-        look = self._look
-        return letterbox(gpu, frames, rows, *self._padded, border=look.border, turns=look.turns)
-
-    def fits(self, outputs: Outputs, frames: int) -> bool:
-        """Whether the outputs are what the kernels take them for: they read without a bound."""
-        planes = [None, 2, 2] if self._heads.offsets else [None, 4]
-        if len(outputs.values) < self._heads.outputs:
-            return False
-        shapes = [outputs.shape(number) for number in range(self._heads.outputs)]
-        return all(
-            shape == [frames, count or shape[1], *self._map]
-            for shape, count in zip(shapes, planes, strict=True)
-        )
-
-    def head(self, outputs: Outputs, min_score: float, at_an_edge: float) -> NDArray[Any]:
-        """How the outputs are read; `at_an_edge`, less `cut_off`, is enough there."""
-        row, heads, look = np.zeros((), HEAD), self._heads, self._look
-        row["heat"], row["sizes"] = outputs.address(0), outputs.address(1)
-        row["offsets"] = outputs.address(2) if heads.offsets else 0
-        row["channels"], (row["rows"], row["columns"]) = outputs.shape(0)[1], self._map
-        row["stride"], row["turns"], row["border"] = heads.stride, look.turns, look.border
-        row["width"], row["height"] = self._bordered
-        row["across"], row["down"] = self._whole
-        row["look"] = self._number
-        row["min_score"] = min_score + look.caution - heads.faint
-        at_an_edge += look.caution - heads.faint
-        row["scale"], row["cut_off"] = self._scale, max(at_an_edge - heads.cut_off, LEAST)
-        row["unit"], row["peaks"] = heads.unit, heads.peaks
-        row["tallest"], row["flattest"] = heads.aspects
-        return row
 
 
 class OnHost:

@@ -9,7 +9,7 @@ import numpy as np
 
 from redact.cuda.surfaces import FrameOnGpu
 from redact.detectors import PictureDetector
-from redact.detectors.faces import turn_back
+from redact.detectors.centerface import turn_back
 from redact.types import Box, Detection, Frame
 
 

@@ -21,6 +21,13 @@ LEAD = 0.25
 DOUBT_SECONDS = 0.2
 """How far to each side a box's neighbours in time are asked whether it is right."""
 
+LEAVE_SECONDS = 1.0
+"""What is on its way out of the picture, or in, is covered for this long at most past the looks
+that find it, until it is out: of half a face a detector is less sure."""
+
+SPEED_SECONDS = 0.5
+"""Its speed is that of so long before the last look that found it."""
+
 DRIFT_PER_SECOND = 0.5
 """How fast a box grows past its track's ends, each side, as a share of its size."""
 
@@ -131,12 +138,44 @@ def _with_tails(
     """The track's first frame and edges, its tails included."""
     tail = ceil(TAIL_SECONDS * scene.rate)
     sure = scene.trusted(at)
+    into, out = _leaving(at[::-1], places[::-1], scene), _leaving(at, places, scene)
     since = min(scene.look_before(int(at[0])) - tail, _before(sure, int(at[0]), scene.first - 1))
     until = max(scene.look_after(int(at[-1])) + tail, _after(sure, int(at[-1]), scene.end))
-    first, end = max(since, scene.first), min(until + 1, scene.end)
-    before = _tail(at[::-1], places[::-1], int(at[0]) - first, scene.rate)[::-1]
+    first = max(min(since, int(at[0]) - len(into)), scene.first)
+    end = min(max(until, int(at[-1]) + len(out)) + 1, scene.end)
+    before = _tail(at[::-1], places[::-1], int(at[0]) - first, scene.rate)
     after = _tail(at, places, end - 1 - int(at[-1]), scene.rate)
-    return first, np.concatenate([before, boxes, after])
+    return first, np.concatenate([_with(before, into)[::-1], boxes, _with(after, out)])
+
+
+def _with(tail: NDArray[Any], leaving: NDArray[Any]) -> NDArray[Any]:
+    """The tail's edges (n, 4), which also hold where something is while it leaves the picture."""
+    both = min(len(tail), len(leaving))
+    return np.concatenate([_hull(tail[:both], leaving[:both]), tail[both:]])
+
+
+def _leaving(at: NDArray[Any], places: NDArray[Any], scene: Scene) -> NDArray[Any]:
+    """
+    The edges (n, 4) of what leaves the picture, for the frames past its last detection.
+
+    None, if it would not get to the picture's edge within a tail. A side that is cut off there
+    moves as the one across from it does, for the last of it that can be seen.
+    """
+    if len(at) < 2:
+        return np.empty((0, 4))
+    start = min(int(np.argmax(np.abs(at - at[-1]) <= SPEED_SECONDS * scene.rate)), len(at) - 2)
+    speed = (places[-1] - places[start]) / abs(int(at[-1]) - int(at[start]))
+    outward, across = np.array([-1, -1, 1, 1]), [2, 3, 0, 1]
+    left = outward * (np.array(edges(scene.picture)) - places[-1])  # of the way to each edge
+    behind = outward * (np.array(edges(scene.picture)) - places[-1][across])
+    going = outward * speed[across]
+    leaves = (going > 0) & (left <= 1 + going * TAIL_SECONDS * scene.rate)
+    if not leaves.any():
+        return np.empty((0, 4))
+    frames = min(ceil((behind[leaves] / going[leaves]).min()), round(LEAVE_SECONDS * scene.rate))
+    speed = np.where(left <= 1, speed[across], speed)
+    motion = np.tile((speed[:2] + speed[2:]) / 2, 2)
+    return np.asarray(places[-1] + motion * np.arange(1, frames + 1)[:, np.newaxis])
 
 
 def _tail(at: NDArray[Any], places: NDArray[Any], length: int, rate: float) -> NDArray[Any]:
