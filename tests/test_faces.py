@@ -160,6 +160,32 @@ class TestSmall:
 
         assert self.scores(finder.at_size(128), 255, 112, 97) == [1.0]
 
+    def test_where_one_may_be_there_is_a_closer_look(self):
+        """The square fills a quarter of a cell of the first look, and more of the closer one's."""
+        frames = [spotted(), spotted((48, 48)), spotted()]
+
+        for model, count in ((self.low, 1), (self.tall, 0)):
+            found = detector(model, long_side=64).detect(frames)
+            assert [len(faces) for faces in found] == [0, count, 0]
+            assert detector(model).at_size(64).detect(frames) == [[], [], []]
+
+    @pytest.mark.parametrize(("model", "count"), [(low, 1), (tall, 0)])
+    def test_after_a_quick_look_it_is_as_large_as_a_thorough_one(self, model, count):
+        (found,) = detector(model, min_score=0.9).quick().detect([spotted((48, 48))])
+
+        assert [one.score for one in found] == [1.0] * count
+
+    def test_a_picture_that_can_not_be_enlarged_further_gets_none(self):
+        finder = detector(self.low, long_side=256)
+        sizes = []
+        network = finder._network
+        finder._network = lambda batch: sizes.append(batch.shape[-1]) or network(batch)
+
+        finder.detect([spotted((48, 48))])
+
+        assert sizes[0] == 256
+        assert max(sizes[1:], default=0) < 256
+
 
 class TestNetwork:
     def test_freed_network_takes_any_size(self):
@@ -356,20 +382,6 @@ class TestFaceDetector:
         assert quick
         assert all(face.box & Box(64, 40, 80, 56) for face in quick)
         assert faces.quick().name == faces.name
-
-    def test_where_something_small_may_be_a_quick_look_is_as_large_as_the_others(self):
-        """A spot that is sure in the large look alone, beside one that may be small in both."""
-        faces = detector(bright_spots(log_height=2.0, log_width=1.0), long_side=640)
-        luma = np.zeros((480, 640), np.uint8)
-        luma[200:204, 300:304] = 255
-        alone = frame_of(luma.copy(), full_range=True)
-        luma[40:56, 64:80] = 90
-        together = frame_of(luma, full_range=True)
-
-        quick, before = faces.quick().detect([alone, together]), faces.quick().detect([alone])
-
-        assert before == [[]] and quick[0] == []
-        assert any(face.box & Box(300, 200, 304, 204) for face in quick[1])
 
     def test_no_frames(self):
         assert detector(bright_spots()).detect([]) == []

@@ -353,6 +353,47 @@ def cuts_of(pictures, depth=8) -> list[int]:
     return [index for index, luma in enumerate(pictures) if cuts(frame(luma, depth))]
 
 
+class TestLeaving:
+    """A face of 20 pixels that drifts by two a frame, and is looked for in each frame."""
+
+    def found(self, path) -> dict[int, list[Detection]]:
+        """Where `path` says, less what lies outside the picture."""
+        picture = Box(0, 0, WIDTH, HEIGHT)
+        boxes = {index: Box(x, y, x + 20, y + 20) & picture for index, (x, y) in path.items()}
+        return {index: [Detection(Kind.FACE, box, 0.9, "fake@0")] for index, box in boxes.items()}
+
+    @pytest.mark.parametrize(
+        ("start", "step"),
+        [((16, 60), (-2, 0)), ((164, 60), (2, 0)), ((60, 16), (0, -2)), ((60, 124), (0, 2))],
+    )
+    @pytest.mark.parametrize("seen", [8, 12], ids=["whole", "cut off"])
+    def test_half_a_face_that_is_lost_is_covered_until_it_is_out(self, start, step, seen):
+        path = {n: (start[0] + n * step[0], start[1] + n * step[1]) for n in range(18)}
+        last = {index: place for index, place in path.items() if index <= seen}
+        backwards = {30 - index: place for index, place in last.items()}
+
+        for looks, frames in ((last, range(18)), (backwards, range(30, 12, -1))):
+            tracks = linked(looked(40, self.found(looks)))
+            for (x, y), index in zip(path.values(), frames, strict=True):
+                inside = covered(tracks, index)[max(y, 0) : y + 20, max(x, 0) : x + 20]
+                assert inside.size
+                assert inside.all()
+            assert not covered(tracks, 18 + TAIL if looks is last else 12 - TAIL).any()
+
+    def test_for_a_second_at_most(self):
+        tracks = linked(looked(60, self.found({n: (2 - n // 5, 60) for n in range(10)})), 60)
+
+        assert tracks[0].last == 9 + RATE
+
+    @pytest.mark.parametrize("x", [60, 12])
+    def test_one_that_is_not_about_to_leave_has_a_tail_alone(self, x):
+        """Too far from the edge, or on its way from it."""
+        step = -2 if x == 60 else 1
+        tracks = linked(looked(40, self.found({n: (x + n * step, 60) for n in range(10)})))
+
+        assert tracks[0].last == 10 + TAIL
+
+
 class TestSceneCuts:
     def test_hard_cut(self):
         assert cuts_of([scene(1)] * 5 + [scene(2)] * 5 + [scene(1)] * 5) == [5, 10]
