@@ -158,8 +158,8 @@ def _leaving(at: NDArray[Any], places: NDArray[Any], scene: Scene) -> NDArray[An
     """
     The edges (n, 4) of what leaves the picture, for the frames past its last detection.
 
-    None, if it would not get to the picture's edge within a tail. A side that is cut off there
-    moves as the one across from it does, for the last of it that can be seen.
+    None, if it would not get to the picture's edge within a tail. It is out once the side across
+    from that edge is: one that the edge cuts off seems to stand still.
     """
     if len(at) < 2:
         return np.empty((0, 4))
@@ -173,7 +173,6 @@ def _leaving(at: NDArray[Any], places: NDArray[Any], scene: Scene) -> NDArray[An
     if not leaves.any():
         return np.empty((0, 4))
     frames = min(ceil((behind[leaves] / going[leaves]).min()), round(LEAVE_SECONDS * scene.rate))
-    speed = np.where(left <= 1, speed[across], speed)
     motion = np.tile((speed[:2] + speed[2:]) / 2, 2)
     return np.asarray(places[-1] + motion * np.arange(1, frames + 1)[:, np.newaxis])
 
