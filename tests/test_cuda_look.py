@@ -116,6 +116,22 @@ def test_the_same_faces_within_a_pixel(gpu, seen, quick):
     assert from_host == found
 
 
+@pytest.mark.parametrize("quick", [False, True])
+def test_frames_in_which_something_small_may_be_are_looked_at_closer(gpu, quick):
+    """Of three, one has a square that fills a quarter of a cell of the first look."""
+    model = bright_spots(log_height=2.0)
+    detector = spots(model, long_side=64, min_score=0.6, faint=0.1)
+    detector = spots(model, min_score=0.9).quick() if quick else detector
+    blank = np.zeros((96, 128, 3), np.uint8)
+    small = blank.copy()
+    small[48:52, 48:52] = 255
+    frames = [as_frame(picture) for picture in (blank, small, blank)]
+    expected = detector.detect(frames)
+    assert [len(found) for found in expected] == [0, 1, 0]
+    for found, theirs in zip(moved(detector, gpu).detect(frames), expected, strict=True):
+        assert_alike(found, theirs)
+
+
 @pytest.mark.parametrize("rotation", [90, 180, 270])
 def test_frames_that_are_coded_turned(gpu, seen, rotation):
     detector, frame = seen
