@@ -106,7 +106,9 @@ def _heads(gpu: Gpu, count: int) -> list[tuple[str, float, Callable[[], object]]
             row[field] = memory.address
         row["channels"], row["rows"], row["columns"] = 1, rows, columns
         row["stride"], row["scale"], row["unit"] = heads.stride, 1, heads.unit
-        row["min_score"], row["cut_off"], row["peaks"] = 0.5, 0.5, heads.peaks
+        for least in ("min_score", "cut_off", "small_score", "small_cut_off"):
+            row[least] = 0.5
+        row["peaks"] = heads.peaks
         row["flattest"] = np.inf
         moved = sum(part.nbytes for part in parts) / count
         works.append((f"decode and merge {name}", moved, partial(_found, gpu, count, row, held)))

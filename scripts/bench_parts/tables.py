@@ -7,6 +7,7 @@ from typing import Any
 
 from bench_parts.leaks import shares
 from bench_parts.speed import DEFACE
+from redact.evaluate.measures import Share
 
 COLOURS = {"redact": "#1b6ca8", "transcode": "#9aa5b1", "deface": "#c8553d"}
 
@@ -32,7 +33,7 @@ def speed_table(rows: list[dict[str, Any]]) -> str:
 
 
 def faces_table(result: dict[str, Any]) -> str:
-    head = ["footage", "faces", "leaked", "tracks with a leak", "longest run", "over-redaction"]
+    head = ["footage", "faces", "leaked", "covered by hand", "tracks with a leak", "longest run"]
     rows = []
     for what, measured in result.items():
         for group, figures in measured["groups"].items():
@@ -41,8 +42,12 @@ def faces_table(result: dict[str, Any]) -> str:
             with_leak = f"{tracks.part} of {tracks.whole}" if tracks.whole else "-"
             held = f", {figures['held']} held" if figures["held"] else ""
             name = f"{what}, {group}: {figures['clips']} clips{held}"
-            rows.append([name, instances.whole, leaked, with_leak, run, f"{over.value:.2%}"])
-    return table(head, rows)
+            hand = Share(*figures["by_hand"]) if "by_hand" in figures else Share(0, 0)
+            by_hand = f"{hand.part} ({hand.value:.2%})" if hand.whole else "-"
+            rows.append(
+                [name, instances.whole, leaked, by_hand, with_leak, run, f"{over.value:.2%}"]
+            )
+    return table([*head, "over-redaction"], rows)
 
 
 def chart(rows: list[dict[str, Any]]) -> str:
