@@ -9,14 +9,28 @@ import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
-from bench_parts.footage import HIDDEN, _inside, _lit, _shot, _turned, is_aside
-from bench_parts.leaks import _kinds
+from bench_parts.footage import HIDDEN, _inside, _lit, _shot, _turned, is_aside, write
+from bench_parts.leaks import FACES_ALONE, _kinds, covered_by_hand
 from bench_parts.recognition import Face, _nearest, _redacted, recognition_table
 from bench_parts.trade import SCHEDULES, SCORES, _cost, _frame, trade_chart, trade_table
 
+from redact.evaluate.measures import Share
 from redact.evaluate.report import Row
-from redact.evaluate.truth import Label
+from redact.evaluate.truth import Label, Labelled
 from redact.types import Box, Kind, Track
+
+
+def test_a_large_face_that_is_covered_by_hand_is_no_leak(tmp_path, monkeypatch):
+    """Three frames of noise, a label in each; were it not covered, each would be one."""
+    levels = np.random.default_rng(1).integers(0, 255, (60, 80, 1), np.uint8)
+    noise = np.repeat(np.kron(levels, np.ones((8, 8, 1), np.uint8)), 3, axis=2)
+    write(tmp_path / "noise.mp4", iter([noise] * 3), (640, 480))
+    labels = ((Label(Kind.FACE, Box(200, 120, 400, 380)),),) * 3
+    one = Labelled(path=tmp_path / "noise.mp4", section="video", frames=labels)
+
+    assert covered_by_hand(one, FACES_ALONE) == Share(0, 3)
+    monkeypatch.setattr("bench_parts.leaks.cover_all", lambda *_: None)
+    assert covered_by_hand(one, FACES_ALONE) == Share(3, 3)
 
 
 def test_a_label_goes_where_the_camera_takes_its_face():
