@@ -63,7 +63,9 @@ def _options() -> argparse.Namespace:
 def code(root: Path) -> str:
     """What tells these results from those of other code: its hash, but for docstrings."""
     paths = [*(root / "redact" / "ledger").glob("*.py"), *(root / "redact" / "store").glob("*.py")]
-    paths += [root / "tests" / name for name in ("publishing.py", "test_syscalls.py")]
+    paths += [
+        root / "tests" / name for name in ("publishing.py", "test_crash.py", "test_syscalls.py")
+    ]
     found = sha256()
     for path in sorted(paths):
         tree = ast.parse(path.read_text())
@@ -91,8 +93,8 @@ def each_call(fault: str, folder: Path, result: dict[str, Any], until: float) ->
     for number in range(done["done"], len(calls)):
         if time.monotonic() > until:
             return
-        code = str(check_after(fault, *calls[number], folder / str(number)))
-        done["done"], done["ended"][code] = number + 1, done["ended"].get(code, 0) + 1
+        ended = str(check_after(fault, *calls[number], folder / str(number)))
+        done["done"], done["ended"][ended] = number + 1, done["ended"].get(ended, 0) + 1
         write(fault, done, result)
 
 

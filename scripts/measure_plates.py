@@ -271,7 +271,7 @@ def _detector(min_score: float, *, long_side: int = 0, threads: int = 1) -> Plat
 def _where() -> dict[str, Any]:
     at = made_on()
     return {
-        "model": weights.model("plates").sha256,
+        "model": weights.model("plates").file(EIGHT_BIT).sha256,
         "min_score": Plates().min_score,
         "onnxruntime": version("onnxruntime"),
         **{name: at[name] for name in ("date", "commit", "machine", "python")},

@@ -87,7 +87,7 @@ def mixed(sound, other, decibels):
 
 CHANGED = {
     "clipped": lambda sound: np.clip(12 * sound, -1, 1),
-    "whispered far away": lambda sound: 0.004 * sound,
+    "very soft": lambda sound: 0.004 * sound,
     "in noise": lambda sound: mixed(sound, noise(5), 8),
     "telephone": telephone,
     "over music": lambda sound: mixed(sound, music(6), 6),

@@ -255,10 +255,13 @@ def test_a_ledger_that_was_tampered_with_gives_nothing(root, store, clips):
     withdrawn = [entry.seq for entry in store.log.by_kind("withdrawn")]
     store.close()
     with closing(sqlite3.connect(root / "ledger" / "log.sqlite")) as db:
-        db.execute("DELETE FROM tail WHERE (word & 65535) = ?", (withdrawn[0],))
         db.execute("UPDATE entries SET kind = 'held' WHERE seq = ?", (withdrawn[0],))
         db.commit()
         assert len(list(AdmittedClips(root, purpose=PURPOSE, to=TO))) == 10
+        db.execute("DELETE FROM tail WHERE (word & 65535) = ?", (withdrawn[0],))
+        db.commit()
+        with pytest.raises(LedgerCorruptError):  # who was given it can't be recorded
+            AdmittedClips(root, purpose=PURPOSE, to="op_fedcba9876543210")
         db.execute("DELETE FROM entries WHERE seq = ?", (withdrawn[0],))
         db.commit()
     with pytest.raises(LedgerCorruptError):

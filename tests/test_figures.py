@@ -56,6 +56,11 @@ def test_a_table_of_one_script(name, module, function, source):
     same(name, getattr(importlib.import_module(module), function)(results(source)))
 
 
+def test_the_card_of_voice_activity():
+    text = importlib.import_module("measure_voice").table(results("voice"))
+    assert text in (ROOT / "models" / "voice-activity.md").read_text("utf-8")
+
+
 def test_the_table_of_sentences(monkeypatch):
     put = written(monkeypatch, "measure_sentences", "write_readme")
     same("measured:sentences", put["measured:sentences"])

@@ -140,6 +140,49 @@ def test_an_entry_can_not_be_hidden_without_the_key(folder, seq):
             assert proving.by_rec(rec) == [entry]
 
 
+@pytest.mark.parametrize("seq", [2, 9, 18, 21, 22], ids=lambda seq: f"entry {seq}")
+@pytest.mark.parametrize("count", [1, 9, 30], ids=["one", "a block", "a large block"])
+def test_what_was_hidden_is_not_signed_by_the_next_writer(folder, seq, count):
+    """Who appends has the key: it would be hidden from the gate too."""
+    filled(folder, [1] * 23)
+    with closing(Reader(folder)) as log:
+        entry = log.at(seq)
+    with closing(Log(folder, signer)) as open_all_the_time:
+        open_all_the_time.append([drafts(23)])
+        hidden(folder, entry)
+        with pytest.raises(LedgerCorruptError, match="its index was changed"):
+            open_all_the_time.append([drafts(24 + number) for number in range(count)])
+    with (
+        closing(Log(folder, signer)) as opened_later,
+        pytest.raises(LedgerCorruptError, match="its index was changed"),
+    ):
+        opened_later.append([drafts(24)])
+    with closing(Reader(folder)) as log:
+        assert len(log) == 24
+
+
+def test_words_that_were_hidden_are_not_merged_under_their_old_digest(folder):
+    """Only the block's words are changed: the digests are still those that were signed."""
+    filled(folder, [1] * 13)
+    with closing(Log(folder, signer)) as log:
+        with closing(sqlite3.connect(folder / "log.sqlite", isolation_level=None)) as db:
+            ((block, data),) = db.execute("SELECT block, words FROM small LIMIT 1").fetchall()
+            rest = packed(unpacked(data)[1:])
+            db.execute("UPDATE small SET words = ? WHERE block = ?", (rest, block))
+        with pytest.raises(LedgerCorruptError, match="its index was changed"):
+            log.append([drafts(13 + number) for number in range(5)])
+        assert len(log) == 13
+
+
+@pytest.mark.parametrize("table", ["small", "large"])
+def test_a_changed_digest_is_found(folder, table):
+    filled(folder, [1] * 23)
+    with closing(sqlite3.connect(folder / "log.sqlite", isolation_level=None)) as db:
+        db.execute(f"UPDATE {table} SET digest = ? WHERE block = 0 OR block = 4", (bytes(32),))
+    with closing(Reader(folder)) as log, pytest.raises(LedgerCorruptError, match="looked up by"):
+        verify(log)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("table", TABLES)
 def test_every_flipped_bit_of_the_index_is_found_or_changes_no_answer(folder, table):

@@ -3,12 +3,14 @@
 import csv
 import io
 import json
+import sqlite3
+from contextlib import closing
 from hashlib import sha256
 
 import pytest
 
 from redact import reports
-from redact.errors import UsageError
+from redact.errors import LedgerCorruptError, UsageError
 from redact.ledger import kinds, proof
 from redact.reports import tables
 from redact.reports.sources import Amount, Sources, top_domains
@@ -304,3 +306,20 @@ def test_the_command_line_writes_one(tmp_path):
     wrong = redact("ledger", "export", "retention", *there, "--format", "pdf", keys=keys)
     assert wrong.code == 2
     assert b"Its formats: csv" in wrong.err
+
+
+def test_nothing_is_reported_of_a_ledger_from_which_an_entry_is_left_out(tmp_path):
+    """By its kind, under which it is found: the tree and the index still match."""
+    with Store(tmp_path / "store", tmp_path / "keys") as store:
+        fill(store, film(tmp_path), clips=4, held=0)
+        store.append([kinds.withdrawn(next(store.log.entries()), "leak", who=WHO)])
+        (entry,) = store.log.by_kind("withdrawn")
+        path = tmp_path / "store" / "ledger" / "log.sqlite"
+        with closing(sqlite3.connect(path, isolation_level=None)) as db:
+            db.execute("UPDATE entries SET kind = 'held' WHERE seq = ?", (entry.seq,))
+        size = len(store.log)
+        with pytest.raises(LedgerCorruptError, match=f"entry {entry.seq} does not match"):
+            made(store, tmp_path, "removal_register", "csv")
+        assert len(store.log) == size
+        told, _ = made(store, tmp_path, "integrity", "txt")
+        assert b"BROKEN" in told

@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -76,15 +77,24 @@ class Group:
                     self._waiting[0].ready.set()
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    """How a log stands after a transaction."""
+
+    note: bytes  # the checkpoint, signed
+    root: bytes
+    tail: list[int]  # the words of its index after the last block, in order
+
+
 def write(
     db: Database,
     read_head: Callable[[], Checkpoint],
     stored: merkle.Node,
     requests: Sequence[Request],
     signer: Ed25519PrivateKey,
-) -> bytes:
+) -> Written:
     """
-    Append what each request wants, or say in it why not; return the new checkpoint, signed.
+    Append what each request wants, or say in it why not.
 
     `read_head` gives the checkpoint that they follow, `stored` the nodes of its tree. Raises what
     the database raises; then nothing was appended.
@@ -94,7 +104,7 @@ def write(
         batch = _Batch(read_head(), stored)
         for request in requests:
             _add(db, request, batch)
-        index.extend(db, batch.entries)
+        tail = index.extend(db, batch.entries)
         head = batch.head()
         note = checkpoints.sign(head, signer)
         db.rows("UPDATE meta SET value = ? WHERE name = 'checkpoint'", (note.decode(),))
@@ -106,7 +116,7 @@ def write(
     except BaseException:
         db.rollback()
         raise
-    return note
+    return Written(note, head.root, sorted(tail))
 
 
 def _add(db: Database, request: Request, batch: _Batch) -> None:

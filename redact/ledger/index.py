@@ -32,6 +32,8 @@ SMALL, LARGE = 256, 65_536
 PLACE_BITS, PAGES, PAGE_SHIFT = 16, 2048, 52
 PLACE = (1 << PLACE_BITS) - 1
 
+_SMALL_BLOCKS = "SELECT digest, words FROM small"
+
 Words = Sequence[int]
 
 
@@ -70,9 +72,13 @@ def place_of(page: int, block: int) -> int:
     return page << 32 | block
 
 
-def extend(db: Database, entries: Sequence[Entry]) -> None:
-    """Add the entries that follow those of the index, inside a transaction."""
-    waiting = [word for (word,) in db.rows("SELECT word FROM tail")]
+def extend(db: Database, entries: Sequence[Entry]) -> list[int]:
+    """
+    Add the entries that follow those of the index, inside a transaction; return the new tail.
+
+    Raises ValueError for a block that is not what its digest says.
+    """
+    waiting = tail_of(db)
     written = len(waiting)
     for entry in entries:
         waiting += words_of(entry)
@@ -82,6 +88,12 @@ def extend(db: Database, entries: Sequence[Entry]) -> None:
     if written < 0:
         db.rows("DELETE FROM tail")
     db.insert("tail", [(word,) for word in waiting[max(written, 0) :]])
+    return waiting
+
+
+def tail_of(db: Database) -> list[int]:
+    """The words that wait for their block to be full, in no order."""
+    return [word for (word,) in db.rows("SELECT word FROM tail")]
 
 
 def _close(db: Database, block: int, words: Words) -> None:
@@ -93,8 +105,10 @@ def _close(db: Database, block: int, words: Words) -> None:
 
 def _merge(db: Database, block: int) -> None:
     """The small blocks become one large block."""
-    blocks = [unpacked(bytes(data)) for (data,) in db.rows("SELECT words FROM small")]
-    pages = paged(word for words in blocks for word in words)
+    rows = [(bytes(digest), bytes(data)) for digest, data in db.rows(_SMALL_BLOCKS)]
+    if any(sha256(data).digest() != digest for digest, data in rows):
+        raise ValueError("one of its blocks is not the one that was signed")
+    pages = paged(word for _, data in rows for word in unpacked(data))
     sums = b"".join(sha256(page).digest() for page in pages)
     db.insert("large", [(block, sha256(sums).digest(), sums)])
     db.insert("pages", [(place_of(number, block), page) for number, page in enumerate(pages)])

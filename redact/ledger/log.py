@@ -17,7 +17,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from redact.errors import StoreError
-from redact.ledger import begin, kinds, merkle
+from redact.ledger import begin, index, kinds, merkle
 from redact.ledger import checkpoint as checkpoints
 from redact.ledger.begin import CHECKPOINT, DATABASE, corrupt
 from redact.ledger.checkpoint import Checkpoint
@@ -52,6 +52,7 @@ class Log(Reader):
         Raises StoreError when the signing key is not there.
         """
         self._group = Group(self._write)
+        self._tail_known: tuple[bytes, list[int]] = (b"", [])  # what this log wrote last
         super().__init__(folder, vkey=vkey, proving=proving)
         try:
             with writing(f"the ledger in {folder} could not be opened"):
@@ -116,8 +117,28 @@ class Log(Reader):
         if self._signer is None:
             raise StoreError(f"{self._folder}: the ledger was opened without its signing key.")
         with self._guard("the ledger could not be written"), self._db.alone():
-            note = write(self._db, self._head, self.node, requests, self._signer)
-            write_durably(self._folder / CHECKPOINT, note)
+            try:
+                done = write(self._db, self._followed, self.node, requests, self._signer)
+            except ValueError as error:
+                raise corrupt(f"{self._folder}: its index was changed: {error}.") from error
+            self._tail_known = done.root, done.tail
+            write_durably(self._folder / CHECKPOINT, done.note)
+
+    def _followed(self) -> Checkpoint:
+        """
+        The head, once it is known that what is looked up there is what was signed with it.
+
+        It is signed again with what is added: without this, what was taken out of the index by
+        someone without the key would be signed by who has it.
+        """
+        head = self._head()
+        root, tail = self._tail_known
+        if root != head.root:
+            tail = self._tail(head)
+        same = index.root_of(self._db, head.root) == self.index_root(head)
+        if not same or sorted(index.tail_of(self._db)) != tail:
+            raise corrupt(f"{self._folder}: its index was changed; nothing was added to it.")
+        return head
 
     def _head(self) -> Checkpoint:
         """The head that the next entries follow, if the signing key is still the one we have."""

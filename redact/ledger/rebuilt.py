@@ -50,6 +50,9 @@ class Rebuilt:
         start = self._size // LARGE * LARGE
         for number, data in enumerate(self._small, start // SMALL):
             self._compare("SELECT words FROM small WHERE block = ?", number, data, start)
+            stored = self._log.rows("SELECT digest FROM small WHERE block = ?", number)
+            if bytes(stored[0][0]) != sha256(data).digest():
+                raise mismatch(start, "what it is looked up by")
         tail = [word for (word,) in self._log.stream("SELECT word FROM tail ORDER BY word")]
         self._differing(sorted(self._tail), tail, start)
         counts = {

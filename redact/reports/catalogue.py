@@ -100,6 +100,8 @@ def export(
             todo=f"Its formats: {formats}." if formats else f"Reports: {', '.join(REPORTS)}.",
         )
     subject, unnamed = Subject.of(store.log, lot), target.with_name(f"{target.name}.tmp")
+    if report != "integrity":  # which says itself what does not match
+        subject.prove()
     try:
         with writing(f"the report could not be written to {target}"), unnamed.open("wb") as file:
             rows = REPORTS[report].formats[format](file, subject)

@@ -12,7 +12,9 @@ from typing import Any
 
 from redact.ledger.checkpoint import Checkpoint
 from redact.ledger.database import unpacked
+from redact.ledger.follow import Follower
 from redact.ledger.log import Log
+from redact.ledger.rebuilt import mismatch
 from redact.reports.later import closes, file_of, restated, url_of
 
 BATCH = 2000
@@ -50,6 +52,22 @@ class Subject:
     def of(cls, log: Log, lot: str | None = None) -> Subject:
         log.check_head()
         return cls(log, log.checkpoint(), lot)
+
+    def prove(self) -> None:
+        """
+        Check that every entry is the one that was signed, and is found by the kind that it says.
+
+        Raises LedgerCorruptError. Whoever has the database without the key could else leave a
+        withdrawal or a verdict out of what is made from it.
+        """
+        with self.log.snapshot():
+            kinds = self.log.stream("SELECT kind FROM entries ORDER BY seq")
+
+            def visit(value: dict[str, Any]) -> None:
+                if next(kinds, None) != (value["kind"],):
+                    raise mismatch(value["seq"], "its number or kind")
+
+            Follower().follow(self.log, visit)
 
     @property
     def made_from(self) -> str:

@@ -1,4 +1,4 @@
-"""Makes the network for CPUs: weights and maps as whole numbers of 8 bits, a third of the time."""
+"""Makes the network for CPUs: weights and maps as whole numbers of 8 bits, which is faster."""
 
 from __future__ import annotations
 
