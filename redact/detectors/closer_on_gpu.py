@@ -18,6 +18,9 @@ from redact.detectors.runtime import Network, padded_to
 from redact.errors import DetectorError
 from redact.types import Box
 
+MOST = 64
+"""Candidates that the network is shown at once, at most: of a crowded frame there are many."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Part:
@@ -34,7 +37,7 @@ def closer_on_gpu(
     network: Network, gpu: Gpu, candidates: Sequence[tuple[FrameOnGpu, Box]]
 ) -> list[float]:
     """
-    What `closer` says of each box of an upright frame; those of one size go to the network at once.
+    What `closer` says of each box of an upright frame; MOST of one size go to the network at once.
 
     Raises DetectorError if the network fails or returns what is no map.
     """
@@ -44,9 +47,11 @@ def closer_on_gpu(
         groups[padded_to(part.size[0]), padded_to(part.size[1])].append(number)
     found = [0.0] * len(parts)
     for padded, numbers in groups.items():
-        scores = _scores(network, gpu, [parts[number] for number in numbers], padded)
-        for number, score in zip(numbers, scores, strict=True):
-            found[number] = score
+        for at in range(0, len(numbers), MOST):
+            some = numbers[at : at + MOST]
+            scores = _scores(network, gpu, [parts[number] for number in some], padded)
+            for number, score in zip(some, scores, strict=True):
+                found[number] = score
     return found
 
 
