@@ -114,7 +114,7 @@ class Stages:
         if self.gpu is None:
             return frames(clip)
         gpu, kept = self.gpu, Kept(self.gpu.free_bytes() // KEPT)
-        gpu.kept.add(kept)
+        gpu.keep(kept)
         self._kept = kept
         return self._on_gpu_or_not(
             clip, lambda: kept.watch(described_on_gpu(clip, gpu)), lambda: frames(clip)
