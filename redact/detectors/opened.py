@@ -14,6 +14,7 @@ import onnxruntime
 from redact.cuda.driver import Gpu
 from redact.detectors import PictureDetector
 from redact.detectors.faces import FAINT, FaceDetector
+from redact.detectors.gathered import Gathered
 from redact.detectors.insightface_pack import InsightFacePack
 from redact.detectors.names import NameDetector
 from redact.detectors.on_gpu import placed
@@ -72,7 +73,7 @@ class Detectors:
         plates = [] if plate is None else [_plates(plate, policy, networks, threads)]
         plates_again = [one.again() for one in plates]
         made = cls(
-            pictures=together([first, *plates]),
+            pictures=together([_by_turns(first), *plates]),
             pictures_quick=quick and together([quick, *(one.quick() for one in plates)]),
             pictures_again=together([again, *plates_again]),
             pictures_again_quick=together([again.quick(), *(one.quick() for one in plates_again)]),
@@ -229,6 +230,11 @@ def _first_look(
         device=device,
     )
     return pack, None
+
+
+def _by_turns(first: PictureDetector) -> PictureDetector:
+    """A pack's code may not be for several clips at once."""
+    return Gathered(first) if isinstance(first, InsightFacePack) else first
 
 
 def _faces_records(first: PictureDetector, default: Opened, policy: Policy) -> list[Model]:
