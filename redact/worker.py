@@ -215,6 +215,7 @@ def _serve(pipeline: Pipeline, pipe: Connection) -> bool:
         pipe.send(outcome)
         if isinstance(outcome[1], GpuLostError):
             return True  # this process has lost the GPU; the next one opens it anew
+        del outcome  # an error holds what the clip was worked on with
 
 
 def _serve_or_end(pipeline: Pipeline, pipe: Connection) -> None:
