@@ -87,7 +87,7 @@ class Stages:
 
     gpu: Gpu | None = None
     strict: bool = False
-    """Nothing of the picture may run on the CPU."""
+    """Nothing that is for the GPU may run on the CPU."""
     notes: list[str] = field(default_factory=list)
     """What did, each once."""
     _kept: Kept | None = None

@@ -72,7 +72,7 @@ class PlateDetector:
             one alone sees counting ALONE less, and of a closer look's.
         long_side: of the largest look in pixels; the others are SIZES of it.
         threads: of one run; 0 lets onnxruntime choose.
-        device: "cpu" or "cuda".
+        device: as for a Network.
 
     Raises DetectorError if the model can't be opened, or not on this device.
     """
