@@ -75,14 +75,12 @@ def test_frames_that_are_covered_as_before_are_not_looked_at_again(clip):
 
 
 def test_it_stops_after_as_many_rounds_as_there_may_be(clip):
-    again = Faces(always=True, box=Box(60, 0, 70, 10))
-
     class Moving(Counting):
         """Finds something at another place in each round."""
 
         def _look(self, frame):
             n = self.shown.count(frame.index)
-            return [Detection(Kind.FACE, Box(8 * n, 0, 8 * n + 8, 8), 0.9, again.name)]
+            return [Detection(Kind.FACE, Box(8 * n, 0, 8 * n + 8, 8), 0.9, self.name)]
 
     assert len(rehearsed(clip, planned(clip), Moving(), rounds=1).regions) == 1 + 2
 

@@ -13,8 +13,8 @@ from redact.cuda.kernels import letterbox, shown
 from redact.cuda.surfaces import FrameOnGpu, PlaneOnGpu
 from redact.detectors.closer import peak_near, region_of
 from redact.detectors.faces import turn_back
-from redact.detectors.run_on_gpu import run_on_gpu, scaled, upright_size
-from redact.detectors.runtime import Network, padded_to
+from redact.detectors.run_on_gpu import run_on_gpu
+from redact.detectors.runtime import Network, padded_to, scaled
 from redact.errors import DetectorError
 from redact.types import Box
 
@@ -77,7 +77,7 @@ def _scores(
 
 
 def _part(frame: FrameOnGpu, box: Box) -> _Part:
-    region, long_side = region_of(box, *upright_size(frame))
+    region, long_side = region_of(box, *frame.upright_size)
     scale = long_side / max(region.width, region.height)
     size = scaled(region.width, scale), scaled(region.height, scale)
     return _Part(box, region, _cut(frame, region), scale, size)
