@@ -91,4 +91,4 @@ class Sharing(Worker):
         self._crew.closed = True
         self.end()
         if self._own is not None:
-            self._own.close()
+            self._own.stop()

@@ -91,7 +91,7 @@ class Worker:
         self._process: subprocess.Popen[bytes] | None = None
         self._pipe: Connection | None = None
         self._lifeline: Connection | None = None
-        self._closed = False
+        self._stopped = False
 
     def start(self) -> None:
         """Open the child and its models; raises what kept it from that."""
@@ -100,7 +100,7 @@ class Worker:
         self.end()
         child = spawned(1)
         self._process, (self._pipe,), self._lifeline = child.process, child.pipes, child.lifeline
-        if self._closed:  # before there was a child to end
+        if self._stopped:  # before there was a child to end
             self.end()
             raise Stopped
         self._ask(self._settings, lambda _share: None, START_SECONDS)
@@ -118,8 +118,12 @@ class Worker:
         return self._ask(Job(method=method, arguments=arguments), progress, seconds)
 
     def close(self) -> None:
-        """End the child, whatever it is doing, for whichever thread; and start no other one."""
-        self._closed = True
+        """End the child, whatever it is doing, for whichever thread."""
+        self.end()
+
+    def stop(self) -> None:
+        """The same for good: no other one is started."""
+        self._stopped = True
         self.end()
 
     def end(self) -> None:
