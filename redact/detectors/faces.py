@@ -91,7 +91,7 @@ class FaceDetector:
         long_side: pictures are scaled to this for a look; where small faces may be, to CLOSER
             times this for another.
         threads: of one run; 0 lets onnxruntime choose.
-        device: "cpu" or "cuda".
+        device: as for a Network.
         faint: how far below `min_score` a detection is still kept, as doubtful.
 
     Raises DetectorError if the model can't be opened, or not on this device.

@@ -15,8 +15,8 @@ from redact.cuda.surfaces import FrameOnGpu
 from redact.detectors import plates
 from redact.detectors.centerface import SMALL, STRIDE
 from redact.detectors.faces import CUT_OFF, LEAST, OVERLAP, Look
-from redact.detectors.run_on_gpu import Outputs, scaled, upright_size
-from redact.detectors.runtime import ENLARGE, padded_to
+from redact.detectors.run_on_gpu import Outputs
+from redact.detectors.runtime import ENLARGE, padded_to, scaled
 from redact.types import Kind
 
 
@@ -66,9 +66,9 @@ class Shown:
         number: int,
     ) -> None:
         """`frame` is the `whole` one, shrunk by `scale`; `number` is the look's own."""
-        self._look, self._heads, self._whole = look, heads, upright_size(whole)
+        self._look, self._heads, self._whole = look, heads, whole.upright_size
         self._number = number
-        width, height = upright_size(frame)
+        width, height = frame.upright_size
         further = min(look.long_side / max(width, height), ENLARGE)
         self._scale = scale * further
         self._size = scaled(width, further), scaled(height, further)

@@ -18,7 +18,7 @@ from redact.detectors.faces import LEAST, WORTH, FaceDetector, Look, apart, show
 from redact.detectors.gathered import Gathered
 from redact.detectors.heads_on_gpu import CENTERFACE, PLATES, Heads, Shown
 from redact.detectors.plates import PlateDetector
-from redact.detectors.run_on_gpu import Outputs, run_on_gpu, upright_size
+from redact.detectors.run_on_gpu import Outputs, run_on_gpu
 from redact.detectors.runtime import Network
 from redact.detectors.together import Together, together
 from redact.errors import DetectorError
@@ -133,7 +133,7 @@ class DetectorOnGpu:
 
     def _detections(self, frame: FrameOnGpu, boxes: NDArray[Any]) -> list[Detection]:
         """Of the boxes, what lies inside the upright frame."""
-        size, heads = upright_size(frame), self._heads
+        size, heads = frame.upright_size, self._heads
         found = []
         for row in boxes[boxes["score"] >= self._min_score] if heads.faint else boxes:
             edges = np.array([row[name] for name in ("x0", "y0", "x1", "y1")])
