@@ -64,6 +64,21 @@ def test_everything_was_covered(tmp_path, source):
     assert seen.on_time == Share(FRAMES, FRAMES)
 
 
+def test_what_lies_outside_of_what_was_covered(tmp_path, source):
+    """A third and more of the large one in three frames, less in the others; a tiny one always."""
+    bare = {1, 2, 4}
+    most, half = Box(0, 16, 96, 95), Box(0, 16, 60, 116)
+    covered = [[half, SMALL] if index in bare else [most, SMALL] for index in range(FRAMES)]
+
+    seen = see(source, source, [faces(LARGE, SMALL, TINY)] * FRAMES, covered)
+    leak = (seen + see(source, source, [faces(LARGE)] * FRAMES)).leaks[Kind.FACE]
+
+    assert leak.uncovered == Share(3, 2 * FRAMES)
+    assert leak.uncovered_run == 2
+    lines = "\n".join(as_lines(Report("p", [Row(name="a", section="video", seen=seen)])))
+    assert "not covered         3 of 12 (25.00%); longest run 2 frames" in lines
+
+
 def test_leaks_by_height_track_and_run(tmp_path, source):
     """The large one shows in frames 1, 2 and 4; the tiny one always, and is not counted."""
     bare = {1, 2, 4}

@@ -208,6 +208,8 @@ def _leak_value(leak: Leak) -> dict[str, Any]:
         },
         "tracks": _share(leak.tracks),
         "longest_run_frames": leak.longest_run,
+        "uncovered": _share(leak.uncovered),
+        "longest_run_uncovered_frames": leak.uncovered_run,
     }
 
 
@@ -257,6 +259,9 @@ def _leak_lines(kind: Kind, leak: Leak) -> Iterator[str]:
         if share.whole:
             yield f"  {band} px high".ljust(22) + _of(share)
     yield f"  tracks with a leak  {_of(leak.tracks)}; longest run {leak.longest_run} frames"
+    if leak.uncovered.whole:
+        run = f"; longest run {leak.uncovered_run} frames"
+        yield "  not covered".ljust(22) + _of(leak.uncovered) + run
 
 
 def _of(share: Share) -> str:

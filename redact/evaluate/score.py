@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from redact.evaluate.measures import (
     NONE,
+    SEEN,
     Luma,
     Share,
     audible_frames,
@@ -45,6 +47,8 @@ class Leak:
     bands: tuple[Share, ...] = (NONE,) * len(BANDS)
     tracks: Share = NONE
     longest_run: int = 0  # frames in a row with a leak
+    uncovered: Share = NONE  # a third or more lay outside of what was covered, of all
+    uncovered_run: int = 0  # frames in a row with such a one
 
     @property
     def instances(self) -> Share:
@@ -55,6 +59,8 @@ class Leak:
             bands=tuple(a + b for a, b in zip(self.bands, other.bands, strict=True)),
             tracks=self.tracks + other.tracks,
             longest_run=max(self.longest_run, other.longest_run),
+            uncovered=self.uncovered + other.uncovered,
+            uncovered_run=max(self.uncovered_run, other.uncovered_run),
         )
 
 
@@ -122,7 +128,8 @@ def see(
 
     Args:
         truth: the labels of each frame.
-        covered: of each frame, the boxes that were covered: fidelity is measured outside of them.
+        covered: of each frame, the boxes that were covered: fidelity is measured outside of them,
+            and labels that lie outside of them are counted.
         worst: gets the frames in which something labelled can still be seen.
 
     Raises ValueError where the two have not the same number of frames, or not the truth's.
@@ -130,9 +137,13 @@ def see(
     before, after = (probe(path, Limits()) for path in (source, output))
     seen = Seen()
     found: dict[int, list[tuple[Label, bool]]] = {}
+    bare: dict[int, list[tuple[Label, bool]]] = {}
     for labels, (old, new) in zip(truth, _pairs(before, after), strict=True):
         lumas = luma(old), luma(new)
         found[old.index] = [(label, leaked(*lumas, label.box)) for label in labels]
+        if covered is not None:
+            over = covered[old.index]
+            bare[old.index] = [(label, uncovered(label.box, over, old)) for label in labels]
         boxes = None if covered is None else _touched(new, covered[old.index])
         seen += Seen(
             over=over_redaction(*lumas, [label.box for label in labels]),
@@ -143,7 +154,20 @@ def see(
             worst += _bad(source.name, old, new, found[old.index])
     rate = float(before.picture.rate) if before.picture else 25.0
     kinds = {label.kind for labels in truth for label in labels}
-    return seen + Seen(leaks={kind: _leak(kind, found, rate) for kind in kinds})
+    return seen + Seen(leaks={kind: _leak(kind, found, bare, rate) for kind in kinds})
+
+
+def uncovered(box: Box, covered: Sequence[Box], frame: Frame) -> bool:
+    """Whether SEEN or more of what is in the frame of a box lies in none of the others."""
+    inside = box.clip(frame.width, frame.height)
+    if inside is None:
+        return False
+    bare = np.ones((inside.height, inside.width), bool)
+    for other in covered:
+        if (part := other & inside) is not None:
+            rows = slice(part.y0 - inside.y0, part.y1 - inside.y0)
+            bare[rows, part.x0 - inside.x0 : part.x1 - inside.x0] = False
+    return bool(bare.mean() >= SEEN)
 
 
 def _touched(frame: Frame, covered: Sequence[Box]) -> list[Box]:
@@ -161,22 +185,34 @@ def _bad(name: str, old: Frame, new: Frame, found: list[tuple[Label, bool]]) -> 
         yield Bad(name, share, leaks, new.index, new, tuple(found))
 
 
-def _leak(kind: Kind, found: Mapping[int, Sequence[tuple[Label, bool]]], rate: float) -> Leak:
-    of_kind = {index: [one for one in here if one[0].kind is kind] for index, here in found.items()}
-    counted = {
-        index: [one for one in here if one[0].box.height >= SMALLEST]
-        for index, here in of_kind.items()
-    }
-    run = longest = 0
-    for index in sorted(counted):
-        run = run + 1 if any(leaks for _, leaks in counted[index]) else 0
-        longest = max(longest, run)
-    everything = [one for here in of_kind.values() for one in here]
+Told = Mapping[int, Sequence[tuple[Label, bool]]]
+"""By frame, what is labelled there and something that holds of it or does not."""
+
+
+def _leak(kind: Kind, found: Told, bare: Told, rate: float) -> Leak:
+    everything = [one for here in found.values() for one in here if one[0].kind is kind]
+    counted, open_ = _counted(kind, found), _counted(kind, bare)
+    of_them = [is_open for here in open_.values() for _, is_open in here]
     return Leak(
         bands=tuple(_band(everything, low, high) for low, high in BANDS),
         tracks=_tracks(counted, rate),
-        longest_run=longest,
+        longest_run=_longest_run(counted),
+        uncovered=Share(sum(of_them), len(of_them)),
+        uncovered_run=_longest_run(open_),
     )
+
+
+def _counted(kind: Kind, told: Told) -> Told:
+    return {
+        index: [one for one in here if one[0].kind is kind and one[0].box.height >= SMALLEST]
+        for index, here in told.items()
+    }
+
+
+def _longest_run(told: Told) -> int:
+    """Frames in a row with something of which it holds."""
+    flags = [any(holds for _, holds in told[index]) for index in sorted(told)]
+    return max((len(list(run)) for holds, run in groupby(flags) if holds), default=0)
 
 
 def _band(found: Sequence[tuple[Label, bool]], low: int, high: int) -> Share:

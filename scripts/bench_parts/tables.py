@@ -38,16 +38,24 @@ def faces_table(result: dict[str, Any]) -> str:
     for what, measured in result.items():
         for group, figures in measured["groups"].items():
             instances, tracks, run, over = shares(figures)
-            leaked = f"{instances.part} ({instances.value:.2%})" if instances.whole else "-"
             with_leak = f"{tracks.part} of {tracks.whole}" if tracks.whole else "-"
             held = f", {figures['held']} held" if figures["held"] else ""
             name = f"{what}, {group}: {figures['clips']} clips{held}"
-            hand = Share(*figures["by_hand"]) if "by_hand" in figures else Share(0, 0)
-            by_hand = f"{hand.part} ({hand.value:.2%})" if hand.whole else "-"
-            rows.append(
-                [name, instances.whole, leaked, by_hand, with_leak, run, f"{over.value:.2%}"]
-            )
-    return table([*head, "over-redaction"], rows)
+            row = [name, instances.whole, _part(instances), _part(Share(*figures["by_hand"]))]
+            row += [with_leak, run, *_uncovered(figures), f"{over.value:.2%}"]
+            rows.append(row)
+    return table([*head, "not covered", "longest run of these", "over-redaction"], rows)
+
+
+def _part(share: Share) -> str:
+    return f"{share.part} ({share.value:.2%})" if share.whole else "-"
+
+
+def _uncovered(figures: dict[str, Any]) -> tuple[str, int]:
+    leak = (figures["leaks"] or {}).get("face")
+    if leak is None:
+        return "-", 0
+    return _part(Share(*leak["uncovered"])), leak["longest_run_uncovered_frames"]
 
 
 def chart(rows: list[dict[str, Any]]) -> str:
