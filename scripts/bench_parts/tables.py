@@ -41,7 +41,7 @@ def faces_table(result: dict[str, Any]) -> str:
             with_leak = f"{tracks.part} of {tracks.whole}" if tracks.whole else "-"
             held = f", {figures['held']} held" if figures["held"] else ""
             name = f"{what}, {group}: {figures['clips']} clips{held}"
-            row = [name, instances.whole, _part(instances), _part(Share(*figures["by_hand"]))]
+            row = [name, instances.whole, _part(instances), _by_hand(figures)]
             row += [with_leak, run, *_uncovered(figures), f"{over.value:.2%}"]
             rows.append(row)
     return table([*head, "not covered", "longest run of these", "over-redaction"], rows)
@@ -51,11 +51,15 @@ def _part(share: Share) -> str:
     return f"{share.part} ({share.value:.2%})" if share.whole else "-"
 
 
-def _uncovered(figures: dict[str, Any]) -> tuple[str, int]:
-    leak = (figures["leaks"] or {}).get("face")
-    if leak is None:
-        return "-", 0
-    return _part(Share(*leak["uncovered"])), leak["longest_run_uncovered_frames"]
+def _by_hand(figures: dict[str, Any]) -> str:
+    """Results of earlier versions have none, nor what is not covered."""
+    return _part(Share(*figures.get("by_hand", (0, 0))))
+
+
+def _uncovered(figures: dict[str, Any]) -> tuple[str, int | str]:
+    leak = (figures["leaks"] or {}).get("face", {})
+    share = Share(*leak.get("uncovered", (0, 0)))
+    return _part(share), leak["longest_run_uncovered_frames"] if share.whole else "-"
 
 
 def chart(rows: list[dict[str, Any]]) -> str:
