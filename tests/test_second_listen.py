@@ -5,8 +5,8 @@ import pytest
 
 from redact.detectors.names import Heard
 from redact.listen import to_remove
+from redact.media.ear import sound
 from redact.media.probe import probe
-from redact.media.sound import sound
 from redact.plan import Cut
 from redact.relisten import _removed
 from redact.types import Kind, Span

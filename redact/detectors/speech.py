@@ -17,6 +17,7 @@ from redact.detectors.recognisers import open_recogniser
 from redact.detectors.voice import RATE, Stretch, find_voice, joined, outside, passages
 from redact.detectors.words import Said, Word, plausible, words_of
 from redact.errors import DetectorError
+from redact.types import Samples
 
 T = TypeVar("T")
 COVERED = "en"
@@ -91,14 +92,14 @@ class Recogniser:
 
     def listen(
         self,
-        samples: NDArray[np.float32],
+        samples: Samples,
         *,
         again: bool = False,
         language: str = "",
         within: Sequence[Stretch] | None = None,
     ) -> Transcript:
         """
-        Every word in `samples`, float32 (n,) mono at 16 kHz, of a `language` if it is known.
+        Every word in `samples`, mono at 16 kHz, of a `language` if it is known.
 
         `within` says where there is voice, or where all that is wanted of it is; else it is found.
         Sound without voice costs no recognition. Raises DetectorError if it could not listen.
@@ -140,7 +141,7 @@ class Recogniser:
         spoken = joined((word.start - before, word.end + after) for word in words)
         return [(start, end) for start, end in outside(voice, spoken) if end - start > UNCLEAR]
 
-    def _hear(self, samples: NDArray[np.float32], part: Stretch, setting: Setting) -> Transcript:
+    def _hear(self, samples: Samples, part: Stretch, setting: Setting) -> Transcript:
         """One passage: its language first, then its words."""
         language, sure = self._tell_language(samples, part, setting)
         seconds = part[1] - part[0]
@@ -160,9 +161,7 @@ class Recogniser:
             others=said.others,
         )
 
-    def _tell_language(
-        self, samples: NDArray[np.float32], part: Stretch, setting: Setting
-    ) -> tuple[str, bool]:
+    def _tell_language(self, samples: Samples, part: Stretch, setting: Setting) -> tuple[str, bool]:
         """The language of a passage, and whether the model is sure of it."""
         if setting.known:
             return setting.known, True
@@ -175,9 +174,7 @@ class Recogniser:
         )
         return language, probability >= SURE_LANGUAGE
 
-    def _put_into_words(
-        self, samples: NDArray[np.float32], part: Stretch, setting: Setting
-    ) -> Said:
+    def _put_into_words(self, samples: Samples, part: Stretch, setting: Setting) -> Said:
         """What is said in a passage."""
         sound, start = _cut(samples, part, setting)
         segments, others = without_text(
@@ -213,7 +210,7 @@ class Recogniser:
         return list(segments), self._model.others()
 
 
-def _voice(samples: NDArray[np.float32], setting: Setting) -> tuple[Stretch, ...]:
+def _voice(samples: Samples, setting: Setting) -> tuple[Stretch, ...]:
     return find_voice(samples, threshold=setting.voice_threshold, longest=setting.longest)
 
 
@@ -247,9 +244,7 @@ def _untold(part: Stretch, language: str, words: Iterable[Word] = ()) -> Transcr
     )
 
 
-def _cut(
-    samples: NDArray[np.float32], part: Stretch, setting: Setting
-) -> tuple[NDArray[np.float32], float]:
+def _cut(samples: Samples, part: Stretch, setting: Setting) -> tuple[NDArray[np.float32], float]:
     """The sound of a passage with its margins, and the second at which it starts."""
     start = max(0.0, part[0] - setting.margin)
     return samples[int(start * RATE) : int((part[1] + setting.margin) * RATE)], start

@@ -1,0 +1,208 @@
+"""The sound of a clip as an ear would hear it, read in pieces: no whole track is ever in memory."""
+
+from __future__ import annotations
+
+import threading
+from array import array
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from redact.errors import InputError
+from redact.media.probe import Clip, SoundStream
+from redact.media.sound import Block, audio_frame, blocks
+from redact.types import Samples
+
+EAR_RATE = 16_000
+PIECE = 10 * EAR_RATE
+"""Samples that are decoded at once."""
+HELD = 90
+"""Pieces of one ear in memory: 15 minutes, 58 MB. The search for voice asks for ten minutes."""
+
+_CANCELLED = 0.1
+"""Channels whose mean keeps less than this share of the louder one's energy are heard one by one:
+a word in opposite phase, or in one channel of many, is gone in the mean."""
+_APART = 0.5
+"""Channels whose differences from the mean have more than this share of its energy (two that
+correlate by less than a third) are heard one by one: a quiet speaker has a channel of their own
+beside a loud one."""
+_AUDIBLE = 1e-4
+"""What stays below has nothing to hear (-80 dB)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """
+    What one ear hears of a sound stream.
+
+    `samples` are float32 in [-1, 1]. Sample i is presented at `start_us` microseconds plus
+    i / `rate` seconds: gaps in the stream are filled with silence.
+    """
+
+    samples: Samples
+    rate: int
+    start_us: int
+
+
+def sound(clip: Clip, stream: SoundStream) -> list[Sound]:
+    """
+    The stream as one ear hears it, or as several where mixing the channels would hide something.
+
+    Never empty. Reads all of it; raises InputError where the sound does not decode to its end.
+    """
+    mixed = _Mixed()
+    ear = _sound(_Ear(clip, stream, mixed.mean), _Ear(clip, stream, _mean))
+    if not mixed.hides:
+        return [ear]
+    channels = [_Ear(clip, stream, _channel(number)) for number in range(stream.channels)]
+    ears = [_sound(one, one) for one in channels]
+    # By its loudest sample: the mean of a long stream hides a word.
+    return [ear for ear in ears if _loudest(ear.samples) > _AUDIBLE] or ears[:1]
+
+
+Mono = Callable[[Block], NDArray[np.float32]]
+"""What of a block is heard: float32 (n,) of (channels, n)."""
+
+
+class _Mixed:
+    """The mean of the channels, and whether it hides what a channel holds."""
+
+    def __init__(self) -> None:
+        self._cancels = False
+        self._common = self._apart = 0.0
+
+    def mean(self, block: Block) -> NDArray[np.float32]:
+        mean = _mean(block)
+        loudest = max(_rms(channel) for channel in block.samples)
+        self._cancels |= loudest > _AUDIBLE and _rms(mean) ** 2 < _CANCELLED * loudest**2
+        size = len(block.samples)
+        self._common += size * float(np.sum(np.square(mean, dtype=np.float64)))
+        self._apart += float(np.sum(np.square(block.samples - mean, dtype=np.float64)))
+        return mean
+
+    @property
+    def hides(self) -> bool:
+        return self._cancels or self._apart > _APART * self._common
+
+
+def _mean(block: Block) -> NDArray[np.float32]:
+    mean: NDArray[np.float32] = block.samples.mean(axis=0)
+    return mean
+
+
+def _channel(number: int) -> Mono:
+    return lambda block: block.samples[number]
+
+
+def _rms(samples: NDArray[np.float32]) -> float:
+    return float(np.sqrt(np.mean(np.square(samples, dtype=np.float64)))) if samples.size else 0.0
+
+
+def _loudest(samples: Samples) -> float:
+    parts = (samples[first : first + PIECE] for first in range(0, len(samples), PIECE))
+    return max((float(np.abs(part).max()) for part in parts), default=0.0)
+
+
+class _Ear:
+    """Hears a stream from its start: mono at 16 kHz."""
+
+    def __init__(self, clip: Clip, stream: SoundStream, mono: Mono) -> None:
+        self._clip, self._stream, self._mono = clip, stream, mono
+        self.start_us = 0
+        """When the first sample is presented, once it was read."""
+
+    def pieces(self) -> Iterator[NDArray[np.float32]]:
+        return _pieces(self._heard())
+
+    def _heard(self) -> Iterator[NDArray[np.float32]]:
+        resampler = av.AudioResampler(format="flt", layout="mono", rate=EAR_RATE)
+        done = 0
+        for block in blocks(self._clip, self._stream):
+            if not done:
+                self.start_us = int(block.start * 1_000_000 / block.rate)
+            frame = audio_frame(self._mono(block)[None], block.rate, "mono", done)
+            done += block.samples.shape[1]
+            yield from (out.to_ndarray() for out in resampler.resample(frame))
+        yield from (out.to_ndarray() for out in resampler.resample(None))
+
+
+def _pieces(parts: Iterable[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
+    """The same samples in [-1, 1], PIECE at a time; the last ones may be fewer, but not none."""
+    left = array("f")
+    for part in parts:
+        left.frombytes(part.tobytes())
+        while len(left) >= PIECE:
+            yield np.clip(np.array(left[:PIECE]), -1, 1)
+            del left[:PIECE]
+    if left:
+        yield np.clip(np.array(left), -1, 1)
+
+
+def _sound(first: _Ear, again: _Ear) -> Sound:
+    return Sound(Tape(first.pieces(), again.pieces), EAR_RATE, first.start_us)
+
+
+class Tape:
+    """
+    Samples that are decoded when they are asked for, in order; see `Samples`.
+
+    HELD pieces at most are in memory, beside what was asked for. To go back to what is no longer
+    held, it is decoded from the start once more: the same samples, bit for bit. Threads may share
+    it. Reads all of `first` at once; whatever can't be read is an InputError then, and later too.
+
+    Args:
+        first: pieces of PIECE samples, the last one of 1 to PIECE.
+        again: begins the same pieces anew.
+    """
+
+    def __init__(
+        self,
+        first: Iterator[NDArray[np.float32]],
+        again: Callable[[], Iterator[NDArray[np.float32]]],
+    ) -> None:
+        self._again = again
+        self._turn = threading.Lock()
+        self._held: dict[int, NDArray[np.float32]] = {}
+        self._reading, self._next, self._size = first, 0, 0
+        for piece in first:
+            self._keep(piece)
+            self._size += piece.size
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __getitem__(self, part: slice) -> NDArray[np.float32]:
+        """A copy of samples that follow each other: a slice's step has to be 1."""
+        first, last, step = part.indices(self._size)
+        if step != 1:
+            raise ValueError("samples are given in their order, and all of them.")
+        wanted = np.empty(max(0, last - first), np.float32)
+        with self._turn:
+            for number in range(first // PIECE, -(-last // PIECE) if wanted.size else 0):
+                start = number * PIECE - first  # of the piece, in what is wanted
+                piece = self._piece(number)[max(0, -start) : wanted.size - start]
+                wanted[max(0, start) :][: piece.size] = piece
+        return wanted
+
+    def _piece(self, number: int) -> NDArray[np.float32]:
+        if number not in self._held:
+            if number < self._next:
+                self._held.clear()
+                self._reading, self._next = self._again(), 0
+            while self._next <= number:
+                self._keep(self._read())
+        return self._held[number]
+
+    def _read(self) -> NDArray[np.float32]:
+        piece = next(self._reading, None)
+        if piece is None or piece.size != min(PIECE, self._size - self._next * PIECE):
+            raise InputError("the file changed while it was being worked on.")
+        return piece
+
+    def _keep(self, piece: NDArray[np.float32]) -> None:
+        self._held[self._next] = piece
+        self._next += 1
+        self._held.pop(self._next - 1 - HELD, None)
