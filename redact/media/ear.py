@@ -54,13 +54,13 @@ def sound(clip: Clip, stream: SoundStream) -> list[Sound]:
     Never empty. Reads all of it; raises InputError where the sound does not decode to its end.
     """
     mixed = _Mixed()
-    ear = _sound(_Ear(clip, stream, mixed.mean), _Ear(clip, stream, _mean))
+    ear, _ = _sound(_Ear(clip, stream, mixed.mean), _Ear(clip, stream, _mean))
     if not mixed.hides:
         return [ear]
     channels = [_Ear(clip, stream, _channel(number)) for number in range(stream.channels)]
     ears = [_sound(one, one) for one in channels]
     # By its loudest sample: the mean of a long stream hides a word.
-    return [ear for ear in ears if _loudest(ear.samples) > _AUDIBLE] or ears[:1]
+    return [ear for ear, loudest in ears if loudest > _AUDIBLE] or [ears[0][0]]
 
 
 Mono = Callable[[Block], NDArray[np.float32]]
@@ -101,11 +101,6 @@ def _rms(samples: NDArray[np.float32]) -> float:
     return float(np.sqrt(np.mean(np.square(samples, dtype=np.float64)))) if samples.size else 0.0
 
 
-def _loudest(samples: Samples) -> float:
-    parts = (samples[first : first + PIECE] for first in range(0, len(samples), PIECE))
-    return max((float(np.abs(part).max()) for part in parts), default=0.0)
-
-
 class _Ear:
     """Hears a stream from its start: mono at 16 kHz."""
 
@@ -120,13 +115,26 @@ class _Ear:
     def _heard(self) -> Iterator[NDArray[np.float32]]:
         resampler = av.AudioResampler(format="flt", layout="mono", rate=EAR_RATE)
         done = 0
-        for block in blocks(self._clip, self._stream):
-            if not done:
-                self.start_us = int(block.start * 1_000_000 / block.rate)
-            frame = audio_frame(self._mono(block)[None], block.rate, "mono", done)
-            done += block.samples.shape[1]
+        for mono, rate in self._longer():
+            frame = audio_frame(mono[None], rate, "mono", done)
+            done += mono.size
             yield from (out.to_ndarray() for out in resampler.resample(frame))
         yield from (out.to_ndarray() for out in resampler.resample(None))
+
+    def _longer(self) -> Iterator[tuple[NDArray[np.float32], int]]:
+        """What is heard of a second of blocks at once, and its rate: to resample takes a call."""
+        parts: list[NDArray[np.float32]] = []
+        size = rate = 0
+        for block in blocks(self._clip, self._stream):
+            if not rate:
+                self.start_us = int(block.start * 1_000_000 / block.rate)
+            parts.append(self._mono(block))
+            size, rate = size + parts[-1].size, block.rate
+            if size >= rate:
+                yield np.concatenate(parts), rate
+                parts, size = [], 0
+        if parts:
+            yield np.concatenate(parts), rate
 
 
 def _pieces(parts: Iterable[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
@@ -141,8 +149,10 @@ def _pieces(parts: Iterable[NDArray[np.float32]]) -> Iterator[NDArray[np.float32
         yield np.clip(np.array(left), -1, 1)
 
 
-def _sound(first: _Ear, again: _Ear) -> Sound:
-    return Sound(Tape(first.pieces(), again.pieces), EAR_RATE, first.start_us)
+def _sound(first: _Ear, again: _Ear) -> tuple[Sound, float]:
+    """What the ear hears, and its loudest sample."""
+    tape = Tape(first.pieces(), again.pieces)
+    return Sound(tape, EAR_RATE, first.start_us), tape.loudest
 
 
 class Tape:
@@ -167,9 +177,12 @@ class Tape:
         self._turn = threading.Lock()
         self._held: dict[int, NDArray[np.float32]] = {}
         self._reading, self._next, self._size = first, 0, 0
+        self.loudest = 0.0
+        """Of all samples, the one that is farthest from 0."""
         for piece in first:
             self._keep(piece)
             self._size += piece.size
+            self.loudest = max(self.loudest, float(np.abs(piece).max()))
 
     def __len__(self) -> int:
         return self._size

@@ -65,20 +65,27 @@ def blocks(clip: Clip, stream: SoundStream) -> Iterator[Block]:
             )
         rate, start = frame.sample_rate, _start(frame, position)
         position = start if position is None else position
-        # A coarse clock (Matroska's millisecond) wavers: that is neither gap nor overlap.
-        slack = max(2 * frame.time_base * rate, Fraction(2))
-        gap = int(start - position) if abs(start - position) > slack else 0
+        gap = _gap(frame, start - position) if start != position else 0
         if gap > 0:
             yield from silence(gap, Block(samples, position, rate, frame.layout))
             position += gap
-        overlap = max(overlap - samples.shape[1] * _DRIFT, Fraction(0))
-        overlap += min(max(-gap, 0), samples.shape[1])
-        if overlap > _OVERLAP_SECONDS * rate:
-            raise _overlaps(clip, stream, start / rate)
-        samples = samples[:, max(-gap, 0) :]
+        if overlap:
+            overlap = max(overlap - samples.shape[1] * _DRIFT, Fraction(0))
+        if gap < 0:
+            overlap += min(-gap, samples.shape[1])
+            if overlap > _OVERLAP_SECONDS * rate:
+                raise _overlaps(clip, stream, start / rate)
+            samples = samples[:, -gap:]
         if samples.size:
             yield Block(samples, position, rate, frame.layout)
             position += samples.shape[1]
+
+
+def _gap(frame: Any, late: Fraction) -> int:
+    """Whole samples that the frame is too late, or too early: then it is negative."""
+    # A coarse clock (Matroska's millisecond) wavers: that is neither gap nor overlap.
+    slack = max(2 * frame.time_base * frame.sample_rate, Fraction(2))
+    return int(late) if abs(late) > slack else 0
 
 
 def _overlaps(clip: Clip, stream: SoundStream, seconds: Fraction) -> InputError:
@@ -108,20 +115,21 @@ def _start(frame: Any, position: Fraction | None) -> Fraction:
 def _decoded(clip: Clip, stream: SoundStream) -> Iterator[Any]:
     with opened(clip.path, clip.container, max_pixels=clip.max_pixels) as source:
         track = source.streams[stream.index]
-        where = "its start"
+        last: Any = None
         try:
             unheard: Fraction | None = None  # seconds of packets in a row that gave nothing
             for packet in packets(source, [track], clip.name):
-                where = at(packet)
+                last = packet
                 frames = track.decode(packet)
                 if frames:
                     unheard = Fraction(0)
                 elif unheard is not None and not packet.is_discard:
                     unheard += (packet.duration or 0) * packet.time_base
-                    _check_heard(unheard, clip, where)
+                    _check_heard(unheard, clip, at(packet))
                 yield from frames
             yield from track.decode(None)
         except FFmpegError as error:
+            where = "its start" if last is None else at(last)
             raise InputError(
                 f"{clip.name}: the sound ({where}) does not decode.",
                 todo="Repair the file, or cut the damaged part out.",
