@@ -65,7 +65,7 @@ def _results() -> list[dict[str, Any]]:
 
 
 def _measure(what: str, minutes: float, work: Callable[..., Any], *arguments: Any) -> None:
-    """Keep what a new process says of its work, in place of what was measured of the same before."""
+    """Keep what a new process says of its work; an older row of the same goes."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         row = {"what": what, "minutes": minutes} | pool.apply(work, arguments)
     row |= {key: made_on()[key] for key in ("machine", "python", "commit", "date")}
@@ -88,7 +88,7 @@ def table(rows: list[dict[str, Any]]) -> str:
     machines = sorted({f"{row['machine']}, Python {row['python']}" for row in rows})
     lines += [
         "",
-        f"One clip and process a row, all the way; in the sound {cuts} names were found and removed. "
+        f"A process for each clip, all the way; {cuts} spoken names were removed. "
         f"Measured {', '.join(where)}: {'; '.join(machines)}.",
         "",
     ]
