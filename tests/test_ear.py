@@ -80,10 +80,11 @@ def test_samples_are_not_given_in_another_order():
         Tape(pieces(), pieces)[::2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".wav", ".mp4", ".mkv"])
 @pytest.mark.parametrize("channels", ["alike", "apart"])
 def test_a_track_read_again_is_the_same_bit_for_bit(tmp_path, monkeypatch, suffix, channels):
-    draw = np.random.default_rng(3).uniform(-0.4, 0.4, (2, 7 * 44_100)).astype(np.float32)
+    draw = np.random.default_rng(3).uniform(-0.4, 0.4, (2, 3 * 48_000)).astype(np.float32)
     samples = draw if channels == "apart" else np.stack([draw[0], 0.5 * draw[0]])
     codec = {".wav": "pcm_s16le", ".mp4": "aac", ".mkv": "libopus"}[suffix]
     voice = Voice(codec=codec, rate=48_000, layout="stereo", samples=samples)
@@ -92,7 +93,7 @@ def test_a_track_read_again_is_the_same_bit_for_bit(tmp_path, monkeypatch, suffi
     monkeypatch.setattr(ear, "PIECE", 60 * EAR_RATE)
     at_once = [one.samples[:] for one in sound(clip, clip.sound[0])]
     assert len(at_once) == (2 if channels == "apart" else 1)
-    assert all(one.size > 5 * EAR_RATE for one in at_once)
+    assert all(one.size > 2 * EAR_RATE for one in at_once)
 
     monkeypatch.setattr(ear, "PIECE", 1000)
     ears = sound(clip, clip.sound[0])

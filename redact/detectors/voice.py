@@ -104,20 +104,25 @@ def _views(samples: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
     yield amplified(samples)
     middle = amplified(_band(samples, MIDDLE))
     yield middle
-    noise = np.random.default_rng(0).normal(0, FAINT, samples.size)
-    yield (middle + 2 * _band(np.abs(middle), PITCH) + noise).astype(np.float32)
+    restored = _band(np.abs(middle), PITCH)
+    draw = np.random.default_rng(0)
+    for first in range(0, samples.size, BLOCK):  # float64 of a whole window is 80 MB
+        part = slice(first, first + BLOCK)
+        noise = draw.normal(0, FAINT, restored[part].size)
+        restored[part] = middle[part] + 2 * restored[part] + noise
+    yield restored
 
 
 def _band(samples: NDArray[np.float32], hertz: tuple[float, float]) -> NDArray[np.float32]:
     """What of the samples lies between two frequencies, BLOCK by BLOCK."""
-    parts = []
+    found = np.empty(samples.size, np.float32)
     for first in range(0, samples.size, BLOCK):
         part = samples[first : first + BLOCK]
         spectrum = np.fft.rfft(part)
         heights = np.fft.rfftfreq(part.size, 1 / RATE)
         spectrum[(heights < hertz[0]) | (heights > hertz[1])] = 0
-        parts.append(np.fft.irfft(spectrum, part.size).astype(np.float32))
-    return np.concatenate(parts)
+        found[first : first + BLOCK] = np.fft.irfft(spectrum, part.size)
+    return found
 
 
 def _shorter(samples: Samples, stretch: Stretch, longest: float) -> Iterator[Stretch]:
@@ -146,10 +151,11 @@ def amplified(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     if max(gains) == 1.0:
         return samples
     middles = (np.arange(len(gains)) + 0.5) * BLOCK
+    louder = np.empty_like(samples)
     for number, part in enumerate(parts):
         gain = np.interp(np.arange(part.size) + number * BLOCK, middles, gains)
-        parts[number] = np.clip(part * gain.astype(np.float32), -1, 1)
-    return np.concatenate(parts)
+        louder[number * BLOCK :][: part.size] = np.clip(part * gain.astype(np.float32), -1, 1)
+    return louder
 
 
 def passages(voice: Sequence[Stretch], longest: float) -> list[Stretch]:
