@@ -6,7 +6,7 @@ Measures how much memory a clip's work takes, and whether that grows with the cl
 
 Clips of noise at 30 frames a second, 64 x 48 pixels, in which a detector without a network finds a
 face in every frame; and sound in two channels that have nothing in common, so that each is listened
-to by itself: a hum, and in one of them a sentence with a name every ten minutes. Each goes the
+to by itself: a hum, and in one of them a sentence with a name every forty minutes. Each goes the
 whole way (look, plan, remove, second look) in a process of its own, sound with the real models.
 
 Writes the peaks to bench_results/memory.json; --readme writes the table into the README.
@@ -35,7 +35,7 @@ RESULTS = Path(__file__).parent / "bench_results" / "memory.json"
 VOICES = Path(tempfile.gettempdir()) / "redact-voices"
 RATE = 30
 EAR_RATE = 16_000
-EVERY = 600
+EVERY = 2400
 """Seconds from one sentence to the next."""
 SENTENCE = "I handed the keys to {Margaret Thompson} before lunch."
 
@@ -106,7 +106,7 @@ def _sentence() -> NDArray[np.float32]:
 
 
 def _sound(path: Path, minutes: float, sentence: NDArray[np.float32]) -> Path:
-    """In the left channel a sentence half a minute into every ten."""
+    """In the left channel a sentence half a minute into every EVERY seconds."""
     random = np.random.default_rng(1)
     times = 2 * np.pi * np.arange(EAR_RATE) / EAR_RATE
     hums = 0.02 * np.sin(np.stack([100 * times, 130 * times]))
