@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import av
@@ -63,8 +63,9 @@ def sound(clip: Clip, stream: SoundStream) -> list[Sound]:
     return [ear for ear, loudest in ears if loudest > _AUDIBLE] or [ears[0][0]]
 
 
-Mono = Callable[[Block], NDArray[np.float32]]
-"""What of a block is heard: float32 (n,) of (channels, n)."""
+Blocks = Sequence[Block]
+Mono = Callable[[NDArray[np.float32], Blocks], NDArray[np.float32]]
+"""What is heard, (n,), of (channels, n) samples: these blocks, one after the other."""
 
 
 class _Mixed:
@@ -74,13 +75,14 @@ class _Mixed:
         self._cancels = False
         self._common = self._apart = 0.0
 
-    def mean(self, block: Block) -> NDArray[np.float32]:
-        mean = _mean(block)
-        loudest = max(_rms(channel) for channel in block.samples)
-        self._cancels |= loudest > _AUDIBLE and _rms(mean) ** 2 < _CANCELLED * loudest**2
-        size = len(block.samples)
-        self._common += size * float(np.sum(np.square(mean, dtype=np.float64)))
-        self._apart += float(np.sum(np.square(block.samples - mean, dtype=np.float64)))
+    def mean(self, samples: NDArray[np.float32], some: Blocks) -> NDArray[np.float32]:
+        mean = _mean(samples, some)
+        common, channels = _energy(mean[None], some), _energy(samples, some)
+        loudest = channels.max(axis=0)  # in each block: a word is soon over
+        audible = loudest > _AUDIBLE**2
+        self._cancels |= bool((audible & (common[0] < _CANCELLED * loudest)).any())
+        self._common += len(samples) * float(np.sum(np.square(mean, dtype=np.float64)))
+        self._apart += float(np.sum(np.square(samples - mean, dtype=np.float64)))
         return mean
 
     @property
@@ -88,17 +90,21 @@ class _Mixed:
         return self._cancels or self._apart > _APART * self._common
 
 
-def _mean(block: Block) -> NDArray[np.float32]:
-    mean: NDArray[np.float32] = block.samples.mean(axis=0)
+def _energy(samples: NDArray[np.float32], some: Blocks) -> NDArray[np.float64]:
+    """The mean square, (channels, blocks), of each block."""
+    sizes = np.array([block.samples.shape[1] for block in some])
+    squares = np.square(samples, dtype=np.float64)
+    energy: NDArray[np.float64] = np.add.reduceat(squares, np.cumsum(sizes) - sizes, axis=1) / sizes
+    return energy
+
+
+def _mean(samples: NDArray[np.float32], _: Blocks) -> NDArray[np.float32]:
+    mean: NDArray[np.float32] = samples.mean(axis=0)
     return mean
 
 
 def _channel(number: int) -> Mono:
-    return lambda block: block.samples[number]
-
-
-def _rms(samples: NDArray[np.float32]) -> float:
-    return float(np.sqrt(np.mean(np.square(samples, dtype=np.float64)))) if samples.size else 0.0
+    return lambda samples, _: samples[number]
 
 
 class _Ear:
@@ -115,26 +121,28 @@ class _Ear:
     def _heard(self) -> Iterator[NDArray[np.float32]]:
         resampler = av.AudioResampler(format="flt", layout="mono", rate=EAR_RATE)
         done = 0
-        for mono, rate in self._longer():
-            frame = audio_frame(mono[None], rate, "mono", done)
+        for some in _seconds(blocks(self._clip, self._stream)):
+            if not done:
+                self.start_us = int(some[0].start * 1_000_000 / some[0].rate)
+            mono = self._mono(np.concatenate([one.samples for one in some], axis=1), some)
+            frame = audio_frame(mono[None], some[0].rate, "mono", done)
             done += mono.size
             yield from (out.to_ndarray() for out in resampler.resample(frame))
         yield from (out.to_ndarray() for out in resampler.resample(None))
 
-    def _longer(self) -> Iterator[tuple[NDArray[np.float32], int]]:
-        """What is heard of a second of blocks at once, and its rate: to resample takes a call."""
-        parts: list[NDArray[np.float32]] = []
-        size = rate = 0
-        for block in blocks(self._clip, self._stream):
-            if not rate:
-                self.start_us = int(block.start * 1_000_000 / block.rate)
-            parts.append(self._mono(block))
-            size, rate = size + parts[-1].size, block.rate
-            if size >= rate:
-                yield np.concatenate(parts), rate
-                parts, size = [], 0
-        if parts:
-            yield np.concatenate(parts), rate
+
+def _seconds(stream: Iterator[Block]) -> Iterator[list[Block]]:
+    """The blocks, about a second of them at once: each call that they go through takes its time."""
+    some: list[Block] = []
+    size = 0
+    for block in stream:
+        some.append(block)
+        size += block.samples.shape[1]
+        if size >= block.rate:
+            yield some
+            some, size = [], 0
+    if some:
+        yield some
 
 
 def _pieces(parts: Iterable[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
