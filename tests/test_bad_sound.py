@@ -183,6 +183,7 @@ def test_in_a_long_track_a_name_is_found_with_seconds_of_it_in_memory(
     at_once = spans_of(path, detector)
     monkeypatch.setattr(ear, "PIECE", RATE)
     monkeypatch.setattr(ear, "HELD", 2)
+    monkeypatch.setattr(ear, "LEAST", 2)
     asked, give = [], ear.Tape.__getitem__
     monkeypatch.setattr(
         ear.Tape, "__getitem__", lambda *args: asked.append(one := give(*args)) or one

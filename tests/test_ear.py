@@ -27,7 +27,8 @@ def pieces(samples=WHOLE):
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
     monkeypatch.setattr(ear, "PIECE", PIECE)
-    monkeypatch.setattr(ear, "HELD", HELD)
+    monkeypatch.setattr(ear, "HELD", 2 * HELD)  # for two channels
+    monkeypatch.setattr(ear, "LEAST", 1)
 
 
 edges = st.integers(-SIZE - 50, SIZE + 50)
@@ -37,8 +38,7 @@ edges = st.integers(-SIZE - 50, SIZE + 50)
 def test_a_tape_gives_what_an_array_gives(wanted):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ear, "PIECE", PIECE)
-        patch.setattr(ear, "HELD", HELD)
-        tape = Tape(pieces(), pieces)
+        tape = Tape(pieces(), pieces, HELD)
         assert len(tape) == SIZE
         for first, last in wanted:
             np.testing.assert_array_equal(tape[first:last], WHOLE[first:last])
@@ -48,11 +48,11 @@ def test_a_tape_gives_what_an_array_gives(wanted):
 
 def test_what_is_still_held_is_not_decoded_again():
     begun = []
-    tape = Tape(pieces(), lambda: begun.append(1) or pieces())
+    tape = Tape(pieces(), lambda: begun.append(1) or pieces(), HELD)
     for first in [*range(0, SIZE, 7), SIZE - 3 * PIECE, SIZE - PIECE]:
         tape[first : first + 30]
     assert len(begun) == 1  # the first pass had gone to the end
-    short = Tape(pieces(WHOLE[: HELD * PIECE]), lambda: pytest.fail("all of it is held"))
+    short = Tape(pieces(WHOLE[: HELD * PIECE]), lambda: pytest.fail("all of it is held"), HELD)
     for first in (60, 0, 30):
         np.testing.assert_array_equal(short[first:], WHOLE[first : HELD * PIECE])
 
@@ -63,7 +63,7 @@ def test_threads_may_share_a_tape():
             time.sleep(0.0001)  # so that another thread has its turn
             yield piece
 
-    tape = Tape(pieces(), slowly)
+    tape = Tape(pieces(), slowly, HELD)
     starts = np.random.default_rng(2).permutation(SIZE)[:60]
     with ThreadPoolExecutor(4) as pool:
         parts = pool.map(lambda first: tape[first : first + 50], starts.tolist())
@@ -74,7 +74,7 @@ def test_threads_may_share_a_tape():
 @pytest.mark.parametrize("left", [0, PIECE * 5, SIZE - 1, SIZE + 1])
 def test_a_file_that_changes_while_it_is_listened_to_is_an_error(left):
     changed = np.resize(WHOLE, left)
-    tape = Tape(pieces(), lambda: pieces(changed))
+    tape = Tape(pieces(), lambda: pieces(changed), HELD)
     with pytest.raises(InputError, match="changed"):
         tape[:]
     with pytest.raises(InputError, match="changed"):  # and stays one
@@ -83,7 +83,7 @@ def test_a_file_that_changes_while_it_is_listened_to_is_an_error(left):
 
 def test_samples_are_not_given_in_another_order():
     with pytest.raises(ValueError, match="order"):
-        Tape(pieces(), pieces)[::2]
+        Tape(pieces(), pieces, HELD)[::2]
 
 
 @pytest.mark.slow
@@ -114,3 +114,11 @@ def test_a_track_read_again_is_the_same_bit_for_bit(tmp_path, monkeypatch, suffi
                 np.testing.assert_array_equal(part, whole[7000 * number :][:7001])
             assert sum(piece.size for piece in one.samples._held.values()) <= 1000 * HELD
     assert max(given) < 1.2 * 48_000  # what is resampled at once
+
+
+@pytest.mark.parametrize(("tracks", "held"), [(1, 4), (2, 2), (8, 1), (9, 1)])
+def test_the_more_tracks_the_less_is_held_of_each(tmp_path, tracks, held):
+    voice = Voice(codec="pcm_s16le", rate=16_000, layout="stereo", seconds=0.1)
+    clip = probe(make_clip(tmp_path / "clip.mkv", None, [voice] * tracks), Limits())
+    ears = [one for stream in clip.sound for one in sound(clip, stream)]
+    assert [len(one.samples._held) for one in ears] == [held] * tracks
