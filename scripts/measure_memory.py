@@ -88,7 +88,7 @@ def table(rows: list[dict[str, Any]]) -> str:
     machines = sorted({f"{row['machine']}, Python {row['python']}" for row in rows})
     lines += [
         "",
-        f"A process for each clip, all the way; {cuts} spoken names were removed. "
+        f"A process for each clip, all the way; {cuts} stretches of sound were removed. "
         f"Measured {', '.join(where)}: {'; '.join(machines)}.",
         "",
     ]
