@@ -282,7 +282,7 @@ def test_outside_and_inside_make_the_whole(some, others):
 def test_bias_is_read_from_the_model(tmp_path):
     config = tmp_path / "config.json"
     config.write_text(json.dumps({"alignment_heads": BASE_HEADS}))
-    assert bias(tmp_path) == (0.05, 0.32)
+    assert bias(tmp_path) == (0.02, 0.32)
     config.write_text(json.dumps({"alignment_heads": [[1, 1]]}))
     assert bias(tmp_path) == (0.30, 0.30)
     config.write_text("{}")

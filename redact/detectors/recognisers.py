@@ -20,7 +20,7 @@ Heads = tuple[tuple[int, int], ...]
 # Seconds to add before and after Whisper's word times, measured on a synthesiser and on read
 # speech: base is early, tiny.en a little late. The alignment heads tell which model it is.
 BIASES: dict[Heads, tuple[float, float]] = {
-    ((3, 1), (4, 2), (4, 3), (4, 7), (5, 1), (5, 2), (5, 4), (5, 6)): (0.05, 0.32),  # base
+    ((3, 1), (4, 2), (4, 3), (4, 7), (5, 1), (5, 2), (5, 4), (5, 6)): (0.02, 0.32),  # base
     ((1, 0), (2, 0), (2, 5), (3, 0), (3, 1), (3, 2), (3, 3), (3, 4)): (0.25, 0.20),  # tiny.en
 }
 UNKNOWN_BIAS = (0.30, 0.30)
