@@ -85,7 +85,7 @@ def measured(
             try:
                 found = work()
             except RedactError as error:
-                result["failed"][name] = error.what
+                result["failed"][name] = error.what.replace(clip.name, "the clip")
             else:
                 result[part] = [*result.get(part, []), found] if count else found
             keep(result)

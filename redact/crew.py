@@ -52,6 +52,7 @@ class Sharing(Worker):
     def __init__(self, crew: Crew, number: int) -> None:
         super().__init__(crew.policy, **crew.settings)  # type: ignore[arg-type]
         self._crew, self._number = crew, number
+        self._own: Worker | None = None  # for a clip that is done again
 
     def start(self) -> None:
         """See Worker.start."""
@@ -76,16 +77,18 @@ class Sharing(Worker):
         except InputError as error:
             if error.reason is not Reason.CRASHED:
                 raise
-        if self._crew.closed:
-            raise Stopped
         with self._crew.alone:
-            worker = Worker(self._crew.policy, **self._crew.settings)  # type: ignore[arg-type]
+            self._own = own = Worker(self._crew.policy, **self._crew.settings)  # type: ignore[arg-type]
             try:
-                return worker.do(method, *arguments, progress=progress, seconds=seconds)
+                if self._crew.closed:
+                    raise Stopped
+                return own.do(method, *arguments, progress=progress, seconds=seconds)
             finally:
-                worker.close()
+                own.close()
 
     def close(self) -> None:
-        """End the child of all: the run is over."""
+        """End the child of all, and one of its own: the run is over."""
         self._crew.closed = True
         self.end()
+        if self._own is not None:
+            self._own.stop()

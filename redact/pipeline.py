@@ -1,5 +1,7 @@
 """
-The order for one clip: probe, look, plan, remove, look again. The only module that knows it.
+The order for one clip: probe, look, plan, rehearse, remove, look again.
+
+This is the only module that knows it.
 
 What comes out is a finished file under a temporary name, and what is to be said of it. Recording
 and publishing it is the next step, in another process (see redactor.py).
@@ -7,6 +9,7 @@ and publishing it is the next step, in another process (see redactor.py).
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -43,11 +46,11 @@ class Made:
     rounds: int  # how often it was rendered
     verdict: Verdict
     notes: tuple[str, ...] = ()
-    """What of the picture ran on the CPU, where a GPU was to be used."""
+    """What ran on the CPU, where a GPU was to be used."""
 
 
 class Pipeline:
-    """Holds the detectors of one policy open; works on one clip at a time."""
+    """Holds the detectors of one policy open; several threads may work on a clip each."""
 
     def __init__(
         self, policy: Policy, *, device: str = "auto", threads: int = 0, strict: bool = False
@@ -57,6 +60,8 @@ class Pipeline:
         self.policy = policy
         self.detectors = Detectors.open(policy, device=device, threads=threads)
         self._device, self._threads, self._strict = device, threads, strict
+        self._lost = ""  # once the GPU is: the note of each clip from then on
+        self._lock = threading.Lock()
         self._spare: Pipeline | None = None  # on the CPU, once the GPU has failed
 
     def probe(self, path: Path, progress: Progress) -> Clip:
@@ -75,15 +80,19 @@ class Pipeline:
 
         Only for the device "auto": who asked for the GPU gets the error, and the clip is held.
         """
-        try:
-            return work(self, self._stages())
-        except (GpuLostError, GpuMemoryError) as error:
-            if self._device != "auto":
-                raise
+        note = self._lost
+        if not note:
+            try:
+                return work(self, self._stages())
+            except (GpuLostError, GpuMemoryError) as error:
+                if self._device != "auto":
+                    raise
+                note = f"Done on the CPU: {error.what}"
+                if isinstance(error, GpuLostError):
+                    self._lost = note
+        with self._lock:  # other clips may have come to it too
             self._spare = self._spare or self._open_on_cpu()
-            if isinstance(error, GpuLostError):
-                self.detectors = self._spare.detectors
-            return work(self._spare, Stages(notes=[f"Done on the CPU: {error.what}"]))
+        return work(self._spare, Stages(notes=[note]))
 
     def _open_on_cpu(self) -> Pipeline:
         return Pipeline(self.policy, device="cpu", threads=self._threads)

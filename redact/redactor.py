@@ -78,8 +78,8 @@ class Redactor:
         policy: a Policy, the name of one, or the path of a TOML file.
         device: "cpu", "cuda" or "tensorrt" (raise DetectorError where there is none) or "auto".
         threads: of the models and codecs; 0 takes every core.
-        strict: with "cuda", a clip is held rather than that a part of its picture is worked on
-            by the CPU.
+        strict: with "cuda" or "tensorrt", a clip is held rather than that what is for the GPU
+            runs on the CPU.
         manifest: where clips come from: a file (CSV, JSON Lines, Croissant), or what was read of
             one. A clip that it does not allow to be used is held before any work is done.
         worker: one of a crew of the same policy and settings, instead of one of its own.

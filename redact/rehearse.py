@@ -48,7 +48,7 @@ def rehearse(
     for _ in range(policy.check.rounds + 1):
         cover = Cover(plan, policy)
         eyes = [partial(_OnceCovered, cover=cover, known=one) for one in known]
-        looker = second_look(clip, detectors, policy, through=eyes)
+        looker = second_look(clip, detectors.wary(), policy, through=eyes)
         tracks = _left(clip, plan, looker, progress)
         if not tracks:
             break

@@ -87,7 +87,7 @@ class Stages:
 
     gpu: Gpu | None = None
     strict: bool = False
-    """Nothing of the picture may run on the CPU."""
+    """Nothing that is for the GPU may run on the CPU."""
     notes: list[str] = field(default_factory=list)
     """What did, each once."""
     _kept: Kept | None = None
@@ -114,7 +114,7 @@ class Stages:
         if self.gpu is None:
             return frames(clip)
         gpu, kept = self.gpu, Kept(self.gpu.free_bytes() // KEPT)
-        gpu.kept.add(kept)
+        gpu.keep(kept)
         self._kept = kept
         return self._on_gpu_or_not(
             clip, lambda: kept.watch(described_on_gpu(clip, gpu)), lambda: frames(clip)

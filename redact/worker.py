@@ -91,6 +91,7 @@ class Worker:
         self._process: subprocess.Popen[bytes] | None = None
         self._pipe: Connection | None = None
         self._lifeline: Connection | None = None
+        self._stopped = False
 
     def start(self) -> None:
         """Open the child and its models; raises what kept it from that."""
@@ -99,6 +100,9 @@ class Worker:
         self.end()
         child = spawned(1)
         self._process, (self._pipe,), self._lifeline = child.process, child.pipes, child.lifeline
+        if self._stopped:  # before there was a child to end
+            self.end()
+            raise Stopped
         self._ask(self._settings, lambda _share: None, START_SECONDS)
 
     def do(
@@ -115,6 +119,11 @@ class Worker:
 
     def close(self) -> None:
         """End the child, whatever it is doing, for whichever thread."""
+        self.end()
+
+    def stop(self) -> None:
+        """The same for good: no other one is started."""
+        self._stopped = True
         self.end()
 
     def end(self) -> None:
@@ -210,11 +219,16 @@ def _serve(pipeline: Pipeline, pipe: Connection) -> bool:
         pipe.send(outcome)
         if isinstance(outcome[1], GpuLostError):
             return True  # this process has lost the GPU; the next one opens it anew
+        del outcome  # an error holds what the clip was worked on with
 
 
 def _serve_or_end(pipeline: Pipeline, pipe: Connection) -> None:
-    """The same beside others, for whom the GPU is lost too."""
-    if _serve(pipeline, pipe):
+    """The same beside others, for whom the GPU is lost too; nor can they go on without a thread."""
+    try:
+        lost = _serve(pipeline, pipe)
+    except BaseException:  # noqa: BLE001  # the parent would wait for this thread's outcome
+        lost = True
+    if lost:
         os._exit(1)
 
 

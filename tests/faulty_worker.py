@@ -29,6 +29,12 @@ class Faulty:
     def leave(self, progress):
         os._exit(9)
 
+    def give_up(self, progress):
+        raise KeyboardInterrupt
+
+    def unsendable(self, progress):
+        return lambda: None
+
     def hang(self, progress):
         time.sleep(600)
 
@@ -48,6 +54,14 @@ class Faulty:
         progress(0.5)
         time.sleep(1.5)
         return value, os.getpid()
+
+    def hang_alone(self, path, progress):
+        """Crashes beside others; alone, says that it has begun, and hangs."""
+        if beside_others:
+            ctypes.string_at(0)
+        with open(path, "a", encoding="ascii") as file:
+            file.write(f"{os.getpid()}\n")
+        time.sleep(600)
 
     def lose(self, value, progress):
         if beside_others:

@@ -62,15 +62,16 @@ def test_every_part_is_measured(small, tmp_path, device):
 
 @pytest.mark.slow
 def test_a_part_that_fails_is_said_and_the_others_are_kept(small, tmp_path, monkeypatch):
-    def fails(*_):
-        raise DetectorError("the network fell over.")
+    def fails(_pipeline, clip):
+        raise DetectorError(f"{clip.name}: the network fell over.")
 
     monkeypatch.setattr(bench, "_detector", fails)
-    clip, target = clip_of(tmp_path), tmp_path / "result.json"
+    clip, target = clip_of(tmp_path).rename(tmp_path / "Jane Roe.mp4"), tmp_path / "result.json"
     done = run("--device", "cuda", "--clips", "1", "--footage", str(clip), "-o", str(target))
     assert done.exit_code == 4
     result = json.loads(target.read_text())
-    assert result["failed"] == {"detector": "the network fell over."}
+    assert "Jane Roe" not in done.output + target.read_text()
+    assert result["failed"] == {"detector": "the clip: the network fell over."}
     assert all(result[part] for part in ("kernels", "decode", "tensors", "files"))
 
 

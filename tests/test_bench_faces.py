@@ -11,7 +11,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 from bench_parts.footage import HIDDEN, _inside, _lit, _shot, _turned, is_aside
 from bench_parts.leaks import _kinds
-from bench_parts.recognition import Face, _nearest, _redacted, recognition_table
+from bench_parts.recognition import Face, _alone, _nearest, _redacted, recognition_table
 from bench_parts.trade import SCHEDULES, SCORES, _cost, _frame, trade_chart, trade_table
 
 from redact.evaluate.report import Row
@@ -115,7 +115,25 @@ def test_a_redacted_face_for_the_recogniser():
         redacted = _redacted(face, method, cells)
         assert not np.array_equal(redacted[30:60, 30:60], picture[30:60, 30:60])
         assert np.array_equal(redacted[:10], picture[:10])
-    assert _redacted(face, "none", 0) is picture
+    assert np.array_equal(_redacted(face, "none", 0), picture)
+
+
+def test_the_covered_part_alone_shows_nothing_else():
+    class Recogniser:
+        def vector(self, picture, points):
+            return np.array([picture.mean()])
+
+    picture = np.random.default_rng(0).integers(1, 255, (90, 90, 3), dtype=np.uint8)
+    face = Face(picture, Box(30, 30, 60, 60), None, np.zeros(3))
+
+    alone = _alone(face, Recogniser())
+
+    covered = (_redacted(face, "grey box", 0) != picture).any(axis=2)
+    for method, cells in (("none", 0), ("grey box", 0), ("fill", 4), ("blur", 8)):
+        shown = _redacted(alone, method, cells)
+        assert np.array_equal(shown[covered], _redacted(face, method, cells)[covered])
+        assert not shown[:20].any()
+    assert alone.vector == _redacted(alone, "none", 0).mean()
 
 
 def test_nearest_of_a_gallery():

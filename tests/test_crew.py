@@ -70,10 +70,29 @@ def test_who_takes_too_long_costs_the_others_no_clip(crew):
 
 
 def test_a_lost_gpu_is_opened_anew_for_each_clip_that_was_under_way(crew):
-    one, other, _ = crew.workers
+    one, other, third = crew.workers
+    process = do(third, "process")
     lost, works = at_once((do, one, "lose", 3), (do, other, "slow", 7))
     assert lost() == 3
-    assert works()[0] == 7
+    value, ran_in = works()
+    assert value == 7
+    assert ran_in != process
+
+
+@pytest.mark.parametrize("number", [0, 1])
+@pytest.mark.parametrize("method", ["give_up", "unsendable"])
+def test_no_clip_waits_for_a_thread_of_the_child_that_is_gone(crew, method, number):
+    process = do(crew.workers[2], "process")
+    fails, works = at_once(
+        (lambda: do(crew.workers[number], method, seconds=10),),
+        (do, crew.workers[1 - number], "slow", 7),
+    )
+    with pytest.raises(InputError) as caught:
+        fails()
+    assert caught.value.reason is Reason.CRASHED
+    value, ran_in = works()
+    assert value == 7
+    assert ran_in != process
 
 
 def test_an_error_of_one_clip_is_its_own(crew):
@@ -104,6 +123,29 @@ def test_a_crew_that_is_closed_starts_nothing_more(crew):
     assert stopped == [True]
     with pytest.raises(worker.Stopped):
         do(one, "echo", 1)
+
+
+def test_a_crew_that_is_closed_ends_a_clip_that_is_done_again_and_starts_no_other(crew, tmp_path):
+    path, stopped = tmp_path / "begun", []
+
+    def work(one):
+        try:
+            do(one, "hang_alone", str(path), seconds=20)
+        except worker.Stopped:
+            stopped.append(True)
+
+    threads = [threading.Thread(target=work, args=(one,)) for one in crew.workers]
+    for thread in threads:
+        thread.start()
+    while not path.exists() or not path.read_text():
+        time.sleep(0.05)
+    for one in crew.workers:
+        one.close()
+    for thread in threads:
+        thread.join(90)
+    assert stopped == [True] * 3
+    (process,) = path.read_text().split()
+    assert not Path(f"/proc/{process}").exists()
 
 
 def test_clips_on_a_gpu_share_process_network_and_batches(kernels, tmp_path, monkeypatch):

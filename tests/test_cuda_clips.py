@@ -7,6 +7,8 @@ and rearranges to NV12 or P010 as NVDEC would), and the memory.
 
 import gc
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from multiprocessing import Pipe
 
@@ -22,7 +24,13 @@ from redact.detectors.faces import FaceDetector
 from redact.errors import DetectorError, InputError, Reason, ResidualError, UsageError
 from redact.media import on_gpu
 from redact.media.decode import frames
-from redact.media.on_gpu import described_on_gpu, frames_on_gpu, why_not_decoded
+from redact.media.on_gpu import (
+    chunks,
+    covered_pictures,
+    described_on_gpu,
+    frames_on_gpu,
+    why_not_decoded,
+)
 from redact.media.planes import planes_of
 from redact.media.probe import probe
 from redact.pipeline import Pipeline
@@ -308,7 +316,7 @@ def test_what_the_gpu_gives_up_on_is_done_on_the_cpu_if_that_is_left_open(gpu, t
     made, _ = make(one, path)
     assert made.plan.regions
     assert made.notes == ("Done on the CPU: the GPU gave up.",)
-    make(one, path)
+    assert make(one, path)[0].notes == made.notes
     # What is lost stays lost; memory may be there the next time.
     assert failing.asked == (1 if kind is GpuLostError else 2)
     _, asked_for = pipelines(gpu)
@@ -316,6 +324,79 @@ def test_what_the_gpu_gives_up_on_is_done_on_the_cpu_if_that_is_left_open(gpu, t
     asked_for._device = "cuda"
     with pytest.raises(kind):
         make(asked_for, path)
+
+
+def test_clips_that_come_to_the_cpu_at_the_same_time_open_it_once(gpu, tmp_path):
+    clip = probe(clip_of(tmp_path), POLICY.limits)
+    on_cpu, one = pipelines(gpu)
+    both, opened = threading.Barrier(2, timeout=60), []
+
+    class FailsForBoth(Fails):
+        def detect(self, frames):
+            both.wait()
+            return super().detect(frames)
+
+    def open_on_cpu():
+        opened.append(1)
+        time.sleep(0.5)
+        return on_cpu
+
+    failing = FailsForBoth(GpuLostError("the GPU gave up."))
+    one.detectors = replace(one.detectors, pictures=failing)
+    one._device, one._open_on_cpu = "auto", open_on_cpu
+    with ThreadPoolExecutor(2) as pool:
+        plans = list(pool.map(lambda clip: one.plan(clip, quiet), [clip, clip]))
+    assert all(plan.regions for plan in plans)
+    assert opened == [1]
+
+
+@pytest.mark.parametrize("breaks", ["the encoder", "a copy"])
+def test_no_memory_of_the_host_is_given_back_before_what_is_copied_to_it(
+    gpu, tmp_path, monkeypatch, breaks
+):
+    """Another clip's thread is given it at once: it would get this one's picture."""
+    clip = probe(clip_of(tmp_path), POLICY.limits)
+    log = CopyLog(gpu, monkeypatch)
+    shown = covered_pictures(chunks(clip, gpu), gpu, lambda _frames: None)
+    if breaks == "the encoder":
+        next(shown)
+        assert log.queued
+        shown.close()
+    else:
+        log.fails_at = on_gpu.CHUNK + 3
+        with pytest.raises(GpuMemoryError):
+            list(shown)
+    gc.collect()
+    assert log.given_back > on_gpu.CHUNK
+    assert log.too_early == 0
+    assert not log.queued
+
+
+class CopyLog:
+    """Watches a Gpu: to which host memory copies are queued, and whether it is given back then."""
+
+    def __init__(self, gpu, monkeypatch):
+        self.queued, self.given_back, self.too_early, self.fails_at = set(), 0, 0, None
+        self._real, self._copies = {}, 0
+        for name in ("read_later", "wait", "release_pinned"):
+            self._real[name] = getattr(gpu, name)
+            monkeypatch.setattr(gpu, name, getattr(self, name))
+
+    def read_later(self, address, pinned):
+        self._copies += 1
+        if self._copies == self.fails_at:
+            raise GpuMemoryError("no memory left.")
+        self.queued.add(pinned.address)
+        self._real["read_later"](address, pinned)
+
+    def wait(self):
+        self._real["wait"]()
+        self.queued.clear()
+
+    def release_pinned(self, address, size):
+        self.given_back += 1
+        self.too_early += address in self.queued
+        self._real["release_pinned"](address, size)
 
 
 def test_frames_are_kept_for_the_second_pass_only_if_all_of_them_fit(gpu, tmp_path):
@@ -446,6 +527,35 @@ def test_a_child_that_has_lost_the_gpu_ends_so_that_the_next_clip_gets_a_new_one
     assert (kind, type(error)) == ("failed", GpuLostError)
     child.join(60)
     assert not child.is_alive()
+
+
+class Leaves:
+    """A child's Pipeline that fails on its first clip; says whether what that one took is gone."""
+
+    def __init__(self, gpu):
+        self.gpu = gpu
+
+    def plan(self, _progress):
+        frame = self.gpu.allocate(5000)
+        raise InputError("the clip is damaged." if frame else "")
+
+    def used(self, _progress):
+        return self.gpu.used
+
+
+def test_a_clip_that_fails_holds_no_memory_of_the_gpu_while_the_next_is_worked_on(gpu):
+    ours, theirs = Pipe()
+    serving = threading.Thread(target=worker._serve, args=(Leaves(gpu), theirs), daemon=True)
+    serving.start()
+    kinds = []
+    for method in ("plan", "used"):
+        ours.send(worker.Job(method=method, arguments=()))
+        kinds.append(ours.recv())
+    assert kinds[0][0] == "failed"
+    assert kinds[1] == ("done", 0)
+    ours.close()
+    serving.join(60)
+    assert not serving.is_alive()
 
 
 def test_a_second_look_at_any_file(gpu, tmp_path):

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -111,6 +112,41 @@ def test_spare_memory_is_freed_before_it_is_said_that_none_is_left(kernels):
     assert raised.value.reason is Reason.MEMORY
     assert "--device cpu" in str(raised.value)
     gpu.allocate(10 << 20)
+
+
+class Spare:
+    """Holds memory that it can do without."""
+
+    def __init__(self, gpu):
+        self.memory = gpu.allocate(1 << 20)
+
+    def drop(self):
+        self.memory = None
+
+
+class Crowded(weakref.WeakSet):
+    """While it is gone through, another clip's thread has something that may be kept too."""
+
+    def __init__(self, some, comes):
+        super().__init__(some)
+        self.other = threading.Thread(target=comes)
+
+    def __iter__(self):
+        for number, one in enumerate(super().__iter__()):
+            if number == 0:
+                self.other.start()
+                self.other.join(0.3)
+            yield one
+
+
+def test_more_may_be_kept_while_others_let_go_of_theirs(kernels):
+    gpu = GpuStandIn(kernels, memory=10 << 20)
+    some, more = [Spare(gpu) for _ in range(4)], Spare(gpu)
+    gpu._kept = crowded = Crowded(some, lambda: gpu.keep(more))
+    gpu.allocate(6 << 20)
+    crowded.other.join(60)
+    assert more in crowded
+    assert [one.memory for one in some] == [None] * 4
 
 
 @pytest.mark.parametrize("code", [700, 719, 999])

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 from redact import weights
+from redact.detectors import closer_on_gpu
 from redact.detectors.faces import FaceDetector
 from redact.detectors.on_gpu import OnHost, placed, run_on_gpu
 from redact.detectors.plates import PlateDetector
 from redact.detectors.upright import upright
 from redact.errors import DetectorError
-from redact.types import Frame
+from redact.types import Box, Frame
 from tests.test_cuda_methods import on_gpu, semi
 from tests.test_faces import bright_spots
 from tests.test_faces import detector as spots
@@ -176,6 +177,26 @@ def test_numbers_that_are_not_finite_are_no_empty_look(gpu, seen, monkeypatch):
     monkeypatch.setattr(gpu.calls, "_inside", lambda *_: None)
     with pytest.raises(DetectorError, match="not finite"):
         moved(detector, gpu).detect([frame])
+
+
+@pytest.mark.parametrize("count", [3, 7, 8])
+def test_a_crowd_of_candidates_is_looked_at_some_at_a_time(gpu, monkeypatch, count):
+    frame = as_frame(rendered_plate())
+    here = on_gpu(frame, semi(gpu, frame))
+    network = bright_plates(bright_cells())._network
+    candidates = [(here, Box(8 + 6 * n, 4, 24 + 6 * n, 12)) for n in range(count)]
+    expected, shown = closer_on_gpu.closer_on_gpu(network, gpu, candidates), []
+
+    def counted(network, gpu, tensor):
+        shown.append(tensor.shape[0])
+        return run_on_gpu(network, gpu, tensor)
+
+    monkeypatch.setattr(closer_on_gpu, "run_on_gpu", counted)
+    monkeypatch.setattr(closer_on_gpu, "MOST", 3)
+    assert closer_on_gpu.closer_on_gpu(network, gpu, candidates) == expected
+    assert len(set(expected)) > 1
+    assert sum(shown) == count
+    assert max(shown) <= 3
 
 
 class Watching:

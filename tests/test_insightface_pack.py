@@ -1,15 +1,20 @@
 """With a small network of SCRFD's form: nobody's weights are needed."""
 
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from fractions import Fraction
+from hashlib import sha256
 
 import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from redact.detectors.insightface_pack import LICENCE, InsightFacePack
+from redact.detectors.opened import Detectors
 from redact.errors import DetectorError, UsageError
-from redact.policy import Policy
+from redact.policy import Faces, Policy
 from redact.types import Box, Frame, Kind
 
 RESEARCH = Policy(purpose="research", accept_licences=(LICENCE,))
@@ -109,6 +114,29 @@ class TestWithThePackage:
         ((face,),) = opened(pack).detect([with_square(256, 160, 32, width=512, height=384)])
 
         assert face.box == Box(224, 128, 288, 192)
+
+    @pytest.mark.weights
+    @pytest.mark.slow
+    @pytest.mark.usefixtures("models")
+    def test_clips_that_are_worked_on_at_once_ask_it_in_turn(self, pack, monkeypatch):
+        """Its code may not be for several threads, which all have these detectors on a CPU."""
+        faces = Faces(insightface_pack=str(pack))
+        detectors = Detectors.open(replace(RESEARCH, faces=faces), device="cpu", threads=1)
+        inside, most = [], []
+
+        def detect(_pack, frames):
+            inside.append(1)
+            most.append(len(inside))
+            time.sleep(0.02)
+            inside.pop()
+            return [[] for _ in frames]
+
+        monkeypatch.setattr(InsightFacePack, "detect", detect)
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(detectors.pictures.detect, [[with_square(8, 8)]] * 8))
+        assert set(most) == {1}
+        digest = sha256((pack / "det_x.onnx").read_bytes()).hexdigest()
+        assert digest in [model.sha256 for model in detectors.models if model.slot == "faces"]
 
     def test_one_list_for_each_frame(self, pack):
         found = opened(pack).detect([with_square(64, 40), with_square(0, 0, 0), with_square(8, 8)])

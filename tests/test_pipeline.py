@@ -1,6 +1,7 @@
 """The order for one clip, on real media and with detectors that know what they will find."""
 
 import json
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -90,6 +91,7 @@ def made_of(first, again=None, names=None, policy=POLICY):
     """A Pipeline with these detectors in place of the models."""
     one = object.__new__(Pipeline)
     one.policy, one._device, one._strict, one._spare = policy, "cpu", False, None
+    one._lost, one._lock = "", threading.Lock()
     model = Model(slot="faces", name="fake", sha256="ab" * 32, threshold_ppm=0)
     one.detectors = Detectors(
         pictures=first,

@@ -156,6 +156,15 @@ class TestDetect:
         assert [len(found) for found in whole.detect([frame])] == [1]
         assert whole.quick().detect([frame]) == [[]]
 
+    def test_what_is_nearly_a_plate_may_be_one_once_encoded(self):
+        frame = grey(spotted((40, 40)).planes[0] // 4 * 3)
+        ((one,),) = detector(bright_cells(), min_score=0.3).detect([frame])
+        close, far = (detector(bright_cells(), min_score=one.score + by) for by in (0.03, 0.07))
+        assert close.detect([frame]) == [[]]
+        ((same,),) = close.nearly().detect([frame])
+        assert (same.box, same.doubtful) == (one.box, one.doubtful)
+        assert far.nearly().detect([frame]) == [[]]
+
     def test_the_second_look_has_other_sizes(self):
         whole = detector(bright_cells(), long_side=1280)
         assert not set(whole.again()._looks) & set(whole._looks)

@@ -1,10 +1,13 @@
 """The second look at covered frames, before they are encoded."""
 
+from copy import copy
 from dataclasses import replace
 
 import pytest
 
 from redact import rehearse as rehearsals
+from redact.detectors.plates import PlateDetector
+from redact.detectors.together import together
 from redact.errors import DetectorError
 from redact.media.decode import frames
 from redact.media.probe import probe
@@ -65,6 +68,30 @@ def test_what_only_shows_once_something_is_covered_is_added(clip):
     assert more.regions[1].boxes[0] & BESIDE == BESIDE
 
 
+@pytest.mark.parametrize("others", [[], [nobody()]], ids=["alone", "beside faces"])
+def test_what_is_nearly_a_plate_is_added(clip, others):
+    class Almost(PlateDetector):
+        """Sees a plate at BESIDE, until it is covered, if asked for what nearly is one."""
+
+        name, asked = "almost", False
+
+        def __init__(self):
+            """No network."""
+
+        def nearly(self):
+            other = copy(self)
+            other.asked = True
+            return other
+
+        def detect(self, frames):
+            found = [Detection(Kind.PLATE, BESIDE, 0.9, self.name)]
+            bare = (one.planes[0][BESIDE.y0 : BESIDE.y1, BESIDE.x0 : BESIDE.x1] for one in frames)
+            return [found if self.asked and part.std() > 5 else [] for part in bare]
+
+    more = rehearsed(clip, planned(clip), together([*others, Almost()]))
+    assert [region.kind for region in more.regions] == [Kind.FACE, Kind.PLATE]
+
+
 def test_frames_that_are_covered_as_before_are_not_looked_at_again(clip):
     """Each is, once it is covered in another way: and that another time, to see that it is gone."""
     plan, again = planned(clip), Artefacts(where=range(10))
@@ -75,14 +102,12 @@ def test_frames_that_are_covered_as_before_are_not_looked_at_again(clip):
 
 
 def test_it_stops_after_as_many_rounds_as_there_may_be(clip):
-    again = Faces(always=True, box=Box(60, 0, 70, 10))
-
     class Moving(Counting):
         """Finds something at another place in each round."""
 
         def _look(self, frame):
             n = self.shown.count(frame.index)
-            return [Detection(Kind.FACE, Box(8 * n, 0, 8 * n + 8, 8), 0.9, again.name)]
+            return [Detection(Kind.FACE, Box(8 * n, 0, 8 * n + 8, 8), 0.9, self.name)]
 
     assert len(rehearsed(clip, planned(clip), Moving(), rounds=1).regions) == 1 + 2
 

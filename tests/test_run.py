@@ -102,13 +102,14 @@ def test_a_plan_is_edited_by_hand_and_applied(tmp_path, keys, portrait):
     found = sorted(value["regions"], key=lambda region: region["kind"] != "face")
     faces = sum(region["kind"] == "face" for region in found)  # a badge may pass for a plate
     assert faces
-    corner = [0, 200, 40, 240]
+    corner = [20, 60, 60, 100]  # where nothing looks like a plate, however it is encoded
     added = {**found[0], "first": 0, "boxes": [corner] * FRAMES, "method": "pixelate"}
     plan.write_text(json.dumps({**value, "regions": [*found, added]}))
 
     done = redact("apply", clip, plan, "--store", store, "--json", keys=keys)
     said = done.lines[0]
-    assert (done.code, said["removed"]["face"]) == (0, faces + 1)
+    assert done.code == 0, said
+    assert said["removed"]["face"] == faces + 1
     face = tuple(found[0]["boxes"][0])
     assert change(clip, Path(said["output"]), tuple(corner)) > 2
     assert change(clip, Path(said["output"]), face) > 5

@@ -56,6 +56,15 @@ def test_a_fault_costs_one_clip_and_the_next_job_works(child, method, kind, reas
     assert do(child, "echo", 5) == 5
 
 
+def test_a_worker_that_is_closed_opens_anew_and_one_that_is_stopped_does_not(child):
+    assert do(child, "echo", 1) == 1
+    child.close()
+    assert do(child, "echo", 2) == 2
+    child.stop()
+    with pytest.raises(worker.Stopped):
+        do(child, "echo", 3)
+
+
 def test_what_an_unforeseen_error_says_stays_in_the_child(child):
     with pytest.raises(RedactError) as caught:
         do(child, "stumble")

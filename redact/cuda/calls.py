@@ -37,6 +37,14 @@ def bindings() -> Any:
     return driver
 
 
+def no_gpu(why: str, todo: str = "") -> DetectorError:
+    """The error where none can be used."""
+    return DetectorError(
+        f"there is no usable GPU: {why}.",
+        todo=todo or "`redact doctor` says more; --device cpu runs without a GPU.",
+    )
+
+
 def returned(driver: Any, function: str, *arguments: Any) -> Any:
     """What a driver call returns besides its result. Raises what a bad result means."""
     result, *values = getattr(driver, function)(*arguments)

@@ -18,10 +18,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from redact.cuda.calls import GpuMemoryError, argument, bindings, returned
+from redact.cuda.calls import GpuMemoryError, argument, bindings, no_gpu, returned
 from redact.cuda.compiled import machine_code, nvrtc_version
 from redact.cuda.memory import NO_STREAM, Memory, Pinned, Pool, rounded
-from redact.errors import DetectorError
 
 OLDEST = (7, 5)
 """The oldest compute capability that the kernels are compiled for."""
@@ -60,21 +59,20 @@ class Gpu:
         """Bytes that went between host and device so far."""
         self.notes: list[str] = []
         """What the user should know of this GPU."""
-        self.kept: weakref.WeakSet[Any] = weakref.WeakSet()
-        """What holds memory that it can do without: `drop` lets go of it."""
+        self._kept: weakref.WeakSet[Any] = weakref.WeakSet()
         self._open(cache)
 
     def _open(self, cache: Path | None) -> None:
         try:
             started = int(self._driver.cuInit(0)[0]) == 0
         except RuntimeError as error:  # the bindings look for the driver with their first call
-            raise _none("there is no NVIDIA driver (libcuda.so.1)") from error
+            raise no_gpu("there is no NVIDIA driver (libcuda.so.1)") from error
         if not started:
-            raise _none("the NVIDIA driver does not start")
+            raise no_gpu("the NVIDIA driver does not start")
         self.driver_version = _version(self._call("cuDriverGetVersion"))
         count = int(self._call("cuDeviceGetCount"))
         if self.ordinal >= count:
-            raise _none(f"the NVIDIA driver sees {count} GPUs, and number {self.ordinal} is asked")
+            raise no_gpu(f"the NVIDIA driver sees {count} GPUs, and number {self.ordinal} is asked")
         self._device = self._call("cuDeviceGet", self.ordinal)
         name = self._call("cuDeviceGetName", 128, self._device)
         self.name = bytes(name).partition(b"\0")[0].decode("ascii", "replace")
@@ -104,10 +102,10 @@ class Gpu:
 
     def _check_age(self) -> None:
         if self.capability < OLDEST:
-            raise _none(f"{self.name} is older than compute capability 7.5")
+            raise no_gpu(f"{self.name} is older than compute capability 7.5")
         major, minor = nvrtc_version()
         if self.driver_version[0] < major:
-            raise _none(
+            raise no_gpu(
                 f"the NVIDIA driver speaks CUDA {'.'.join(map(str, self.driver_version))}, and the "
                 f"kernels are compiled by NVRTC {major}.{minor}",
                 todo=f"Update the driver to one for CUDA {major}.0 or newer; --device cpu runs "
@@ -130,6 +128,11 @@ class Gpu:
             self.used -= size
         self._spare.give(address, size, stream)
 
+    def keep(self, one: Any) -> None:
+        """Something that holds memory and can do without: its `drop` lets go of it."""
+        with self._lock:
+            self._kept.add(one)
+
     def trim(self) -> None:
         """Give the driver back what nobody holds."""
         self._enter()
@@ -143,7 +146,9 @@ class Gpu:
         try:
             return int(self._call("cuMemAlloc", size))
         except GpuMemoryError:
-            for one in list(self.kept):
+            with self._lock:
+                kept = list(self._kept)
+            for one in kept:
                 one.drop()
             gc.collect()  # an error that was raised may still hold frames
             self.trim()
@@ -289,10 +294,3 @@ class Gpu:
 
 def _version(number: int) -> tuple[int, int]:
     return number // 1000, number % 1000 // 10
-
-
-def _none(why: str, todo: str = "") -> DetectorError:
-    return DetectorError(
-        f"there is no usable GPU: {why}.",
-        todo=todo or "`redact doctor` says more; --device cpu runs without a GPU.",
-    )

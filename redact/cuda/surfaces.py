@@ -93,6 +93,11 @@ class FrameOnGpu(Frame):
     def alpha(self) -> Plane | None:
         return None
 
+    @property
+    def upright_size(self) -> tuple[int, int]:
+        """Width, height of the picture put upright."""
+        return (self.height, self.width) if self.held % 2 else (self.width, self.height)
+
 
 def semi_planar(
     gpu: Gpu, luma: int, chroma: int, pitches: tuple[int, int], size: tuple[int, int], owner: Any,

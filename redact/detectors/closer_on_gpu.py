@@ -13,10 +13,13 @@ from redact.cuda.kernels import letterbox, shown
 from redact.cuda.surfaces import FrameOnGpu, PlaneOnGpu
 from redact.detectors.closer import peak_near, region_of
 from redact.detectors.faces import turn_back
-from redact.detectors.run_on_gpu import run_on_gpu, scaled, upright_size
-from redact.detectors.runtime import Network, padded_to
+from redact.detectors.run_on_gpu import run_on_gpu
+from redact.detectors.runtime import Network, padded_to, scaled
 from redact.errors import DetectorError
 from redact.types import Box
+
+MOST = 64
+"""Candidates that the network is shown at once, at most: of a crowded frame there are many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,7 @@ def closer_on_gpu(
     network: Network, gpu: Gpu, candidates: Sequence[tuple[FrameOnGpu, Box]]
 ) -> list[float]:
     """
-    What `closer` says of each box of an upright frame; those of one size go to the network at once.
+    What `closer` says of each box of an upright frame; MOST of one size go to the network at once.
 
     Raises DetectorError if the network fails or returns what is no map.
     """
@@ -44,9 +47,11 @@ def closer_on_gpu(
         groups[padded_to(part.size[0]), padded_to(part.size[1])].append(number)
     found = [0.0] * len(parts)
     for padded, numbers in groups.items():
-        scores = _scores(network, gpu, [parts[number] for number in numbers], padded)
-        for number, score in zip(numbers, scores, strict=True):
-            found[number] = score
+        for at in range(0, len(numbers), MOST):
+            some = numbers[at : at + MOST]
+            scores = _scores(network, gpu, [parts[number] for number in some], padded)
+            for number, score in zip(some, scores, strict=True):
+                found[number] = score
     return found
 
 
@@ -72,7 +77,7 @@ def _scores(
 
 
 def _part(frame: FrameOnGpu, box: Box) -> _Part:
-    region, long_side = region_of(box, *upright_size(frame))
+    region, long_side = region_of(box, *frame.upright_size)
     scale = long_side / max(region.width, region.height)
     size = scaled(region.width, scale), scaled(region.height, scale)
     return _Part(box, region, _cut(frame, region), scale, size)

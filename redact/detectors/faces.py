@@ -75,7 +75,7 @@ class FaceDetector:
             find more that is no face, have to be surer by up to 0.15.
         long_side: pictures are scaled to this for a look.
         threads: of one run; 0 lets onnxruntime choose.
-        device: "cpu" or "cuda".
+        device: as for a Network.
         faint: how far below `min_score` a detection is still kept, as doubtful.
 
     Raises DetectorError if the model can't be opened, or not on this device.

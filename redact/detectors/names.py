@@ -76,7 +76,7 @@ class NameDetector:
         speech: folder of a Whisper, see `open_recogniser`.
         names: folder of a spaCy model with a "ner" component.
         label: what plan and ledger record, see `name`.
-        threads: of the CPU; 0 leaves it to CTranslate2.
+        threads: of the CPU; 0 takes all that this process may use.
         device: "cpu" or "cuda".
         second: folder of another Whisper, asked where the first is unsure.
         caution: how much doubt is enough, see the policy.

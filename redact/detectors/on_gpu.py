@@ -18,8 +18,8 @@ from redact.detectors.closer_on_gpu import closer_on_gpu
 from redact.detectors.faces import CUT_OFF, LEAST, OVERLAP, STRIDE, FaceDetector, Look, apart
 from redact.detectors.gathered import Gathered
 from redact.detectors.plates import PlateDetector
-from redact.detectors.run_on_gpu import Outputs, run_on_gpu, scaled, upright_size
-from redact.detectors.runtime import ENLARGE, Network, padded_to
+from redact.detectors.run_on_gpu import Outputs, run_on_gpu
+from redact.detectors.runtime import ENLARGE, Network, padded_to, scaled
 from redact.detectors.together import Together, together
 from redact.errors import DetectorError
 from redact.types import Box, Detection, Frame, Kind
@@ -128,7 +128,7 @@ class DetectorOnGpu:
 
     def _detections(self, frame: FrameOnGpu, boxes: NDArray[Any]) -> list[Detection]:
         """Of the boxes, what lies inside the upright frame."""
-        size, heads = upright_size(frame), self._heads
+        size, heads = frame.upright_size, self._heads
         found = []
         for row in boxes[boxes["score"] >= self._min_score] if heads.faint else boxes:
             edges = np.array([row[name] for name in ("x0", "y0", "x1", "y1")])
@@ -197,9 +197,9 @@ class _Shown:
         number: int,
     ) -> None:
         """`frame` is the `whole` one, shrunk by `scale`; `number` is the look's own."""
-        self._look, self._heads, self._whole = look, heads, upright_size(whole)
+        self._look, self._heads, self._whole = look, heads, whole.upright_size
         self._number = number
-        width, height = upright_size(frame)
+        width, height = frame.upright_size
         further = min(look.long_side / max(width, height), ENLARGE)
         self._scale = scale * further
         self._size = scaled(width, further), scaled(height, further)

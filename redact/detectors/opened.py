@@ -14,11 +14,12 @@ import onnxruntime
 from redact.cuda.driver import Gpu
 from redact.detectors import PictureDetector
 from redact.detectors.faces import FAINT, FaceDetector
+from redact.detectors.gathered import Gathered
 from redact.detectors.insightface_pack import InsightFacePack
 from redact.detectors.names import NameDetector
 from redact.detectors.on_gpu import placed
 from redact.detectors.plates import EIGHT_BIT, PlateDetector
-from redact.detectors.together import together
+from redact.detectors.together import Together, together
 from redact.errors import DetectorError
 from redact.plan import Model
 from redact.policy import Policy
@@ -72,7 +73,7 @@ class Detectors:
         plates = [] if plate is None else [_plates(plate, policy, networks, threads)]
         plates_again = [one.again() for one in plates]
         made = cls(
-            pictures=together([first, *plates]),
+            pictures=together([_by_turns(first), *plates]),
             pictures_quick=quick and together([quick, *(one.quick() for one in plates)]),
             pictures_again=together([again, *plates_again]),
             pictures_again_quick=together([again.quick(), *(one.quick() for one in plates_again)]),
@@ -89,6 +90,13 @@ class Detectors:
         )
         return made if gpu is None else made.moved_to(gpu)
 
+    def wary(self) -> Detectors:
+        """The same for frames that are yet to be encoded, whose second look sees plates sooner."""
+        again, quick = self.pictures_again, self.pictures_again_quick
+        return replace(
+            self, pictures_again=_wary(again), pictures_again_quick=quick and _wary(quick)
+        )
+
     def moved_to(self, gpu: Gpu) -> Detectors:
         """The same, for frames that are on the GPU; names are not a matter of frames."""
         first, first_said = placed(self.pictures, gpu)
@@ -104,6 +112,11 @@ class Detectors:
             gpu=gpu,
             on_cpu=tuple(dict.fromkeys((*self.on_cpu, *first_said, *again_said))),
         )
+
+
+def _wary(detector: PictureDetector) -> PictureDetector:
+    parts = detector.detectors if isinstance(detector, Together) else (detector,)
+    return together([one.nearly() if isinstance(one, PlateDetector) else one for one in parts])
 
 
 def open_gpu() -> Gpu:
@@ -229,6 +242,11 @@ def _first_look(
         device=device,
     )
     return pack, None
+
+
+def _by_turns(first: PictureDetector) -> PictureDetector:
+    """A pack's code may not be for several clips at once."""
+    return Gathered(first) if isinstance(first, InsightFacePack) else first
 
 
 def _faces_records(first: PictureDetector, default: Opened, policy: Policy) -> list[Model]:

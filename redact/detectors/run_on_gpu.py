@@ -10,7 +10,6 @@ import numpy as np
 from redact.cuda.calls import GpuLostError
 from redact.cuda.driver import Gpu
 from redact.cuda.kernels import Tensor
-from redact.cuda.surfaces import FrameOnGpu
 from redact.detectors.runtime import Network
 from redact.errors import DetectorError
 
@@ -54,12 +53,3 @@ def run_on_gpu(network: Network, gpu: Gpu, tensor: Tensor) -> Outputs:
             f"{network.name} failed on the GPU, on {tensor.shape[0]} pictures of "
             f"{tensor.shape[3]}x{tensor.shape[2]}."
         ) from error
-
-
-def upright_size(frame: FrameOnGpu) -> tuple[int, int]:
-    turned = frame.held % 2
-    return (frame.height, frame.width) if turned else (frame.width, frame.height)
-
-
-def scaled(side: int, scale: float) -> int:
-    return max(round(side * scale), 1)

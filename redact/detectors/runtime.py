@@ -146,7 +146,7 @@ def shrunk(frame: Frame, long_side: int) -> tuple[Frame, float]:
     scale = long_side / max(frame.width, frame.height)
     if scale >= 1:
         return frame, 1.0
-    width, height = max(round(frame.width * scale), 1), max(round(frame.height * scale), 1)
+    width, height = scaled(frame.width, scale), scaled(frame.height, scale)
     colours = 3 if len(frame.planes) >= 3 else 1
     planes = tuple(_resize(plane, width, height) for plane in frame.planes[:colours])
     return replace(frame, planes=planes), scale
@@ -164,7 +164,7 @@ def letterbox(
     RGB afterwards, at the small size.
     """
     scale = min(long_side / max(frame.width, frame.height), enlarge)
-    width, height = max(round(frame.width * scale), 1), max(round(frame.height * scale), 1)
+    width, height = scaled(frame.width, scale), scaled(frame.height, scale)
     out = np.zeros((3, padded_to(height, multiple), padded_to(width, multiple)), np.float32)
     colours = 3 if len(frame.planes) >= 3 else 1
     planes = [_resize(plane, width, height) for plane in frame.planes[:colours]]
@@ -218,6 +218,11 @@ def _yuv_to_rgb(
     out[1] = luma - np.float32(kr / kg) * out[0] - np.float32(kb / kg) * out[2]
     np.clip(out, 0, 255, out=out)
     return out
+
+
+def scaled(length: int, scale: float) -> int:
+    """A side of so many pixels, where the picture is resized by `scale`."""
+    return max(round(length * scale), 1)
 
 
 def padded_to(length: int, multiple: int = 32) -> int:

@@ -95,6 +95,8 @@ def described_on_gpu(clip: Clip, gpu: Gpu) -> Iterator[Pair]:
 
 Covering = Callable[[Sequence[FrameOnGpu]], None]
 """Changes frames in place, on the GPU."""
+_Copy = tuple[FrameOnGpu, "Described", Pinned]
+"""A covered frame, and where its samples are on the host once the stream's work is done."""
 
 
 def covered_pictures(
@@ -105,16 +107,21 @@ def covered_pictures(
 
     While the CPU encodes one chunk, the next one is decoded and copied.
     """
-    waiting: list[tuple[FrameOnGpu, Described, Pinned]] = []
-    for chunk in some:
-        cover([frame for frame, _ in chunk])
-        copies = [(frame, picture, _copied(gpu, frame)) for frame, picture in chunk]
+    waiting: list[_Copy] = []
+    copies: list[_Copy] = []
+    try:
+        for chunk in some:
+            cover([frame for frame, _ in chunk])
+            for frame, picture in chunk:
+                copies.append((frame, picture, _copied(gpu, frame)))
+            for frame, picture, pinned in waiting:
+                yield _planar(frame, pinned), picture
+            gpu.wait()
+            waiting, copies = copies, []
         for frame, picture, pinned in waiting:
             yield _planar(frame, pinned), picture
+    finally:  # before another clip is given memory to which a copy may still be on its way
         gpu.wait()
-        waiting = copies
-    for frame, picture, pinned in waiting:
-        yield _planar(frame, pinned), picture
 
 
 def covered_on_gpu(some: Iterator[list[Pair]], gpu: Gpu, cover: Covering) -> Iterator[Pair]:

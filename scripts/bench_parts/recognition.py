@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ ACCEPTED = 0.6
 GALLERY = 3
 """Pictures of each person that an attacker has; the others are asked for."""
 
-MOST = 32
+MOST = 160
 """Pictures of one recording at most, evenly over its length."""
 
 SOME = 4
@@ -71,6 +71,7 @@ class Face:
     box: Box
     points: Any  # dlib's five
     vector: Vector  # of the original; in memory only, as all vectors are
+    alone: bool = False  # whether what is not covered is shown as black
 
 
 class Recogniser:
@@ -111,7 +112,8 @@ def recognition(
 
     `recordings` are the clips of `data`; those whose faces the recogniser takes for one person
     count as one. The pictures that an attacker has are of the same recordings: hair, clothes and
-    room are the same too, and what they alone give away is what the row "grey box" says.
+    room are the same too, and what they alone give away is what the row "grey box" says. So they
+    are asked once more with everything black that is not covered: what the covered part gives away.
     `portraits`, a folder with a folder of photos for each person, has other rooms and clothes in
     each. `save` is given each row; rows that `before` has, of the same faces, are not made again.
     """
@@ -178,17 +180,20 @@ def _nearest(asked: Vector, known: Vector) -> NDArray[np.int64]:
 
 
 def _redacted(face: Face, method: str, cells: int) -> Rgb:
-    if method == "none":
-        return face.picture
     height, width = face.picture.shape[:2]
     box = face.box.grow(Policy().faces.margin).clip(width, height) or face.box
-    copy = face.picture.copy()
+    inside = (slice(box.y0, box.y1), slice(box.x0, box.x1))
+    frame = _frame(face.picture.copy())
+    if method not in ("none", CONTROL[0]):
+        cover_all(frame, [(box, method, cells)])
+    made = np.ascontiguousarray(np.stack(frame.planes, axis=2))
     if method == CONTROL[0]:
-        copy[box.y0 : box.y1, box.x0 : box.x1] = 128
-        return copy
-    frame = _frame(copy)
-    cover_all(frame, [(box, method, cells)])
-    return np.ascontiguousarray(np.stack(frame.planes, axis=2))
+        made[inside] = 128
+    if not face.alone:
+        return made
+    shown = np.zeros_like(made)
+    shown[inside] = made[inside]
+    return shown
 
 
 def _frame(picture: Rgb) -> Frame:
@@ -199,11 +204,22 @@ def _frame(picture: Rgb) -> Frame:
 def _sets(
     data: Path, portraits: Path | None, recogniser: Recogniser
 ) -> Iterator[tuple[str, list[list[Face]]]]:
-    yield "recordings", _people(data, recogniser)
+    people = _people(data, recogniser)
+    yield "recordings", people
+    yield (
+        "recordings, the covered part alone",
+        [[_alone(face, recogniser) for face in faces] for faces in people],
+    )
     if portraits is not None:
         folders = sorted(folder for folder in portraits.iterdir() if folder.is_dir())
         everybody = [list(_photos(folder, recogniser)) for folder in folders]
         yield "portraits", [faces for faces in everybody if len(faces) > 2 * GALLERY]
+
+
+def _alone(face: Face, recogniser: Recogniser) -> Face:
+    """The same face, of which nothing is shown but what a redaction covers."""
+    alone = replace(face, alone=True)
+    return replace(alone, vector=recogniser.vector(_redacted(alone, "none", 0), face.points))
 
 
 def _photos(folder: Path, recogniser: Recogniser) -> Iterator[Face]:
