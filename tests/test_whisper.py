@@ -60,7 +60,7 @@ def test_another_passage_is_encoded_for_itself(whisper, other):
 
 
 @pytest.mark.parametrize(
-    ("hundredths", "expected"), [(0, 500), (250, 500), (401, 602), (1300, 1500), (2900, 3000)]
+    ("hundredths", "expected"), [(0, 1500), (250, 1500), (1301, 1502), (1500, 1700), (2900, 3000)]
 )
 def test_the_encoder_gets_a_pause_after_the_sound_and_no_more(hundredths, expected):
     features = np.zeros((80, 3000), np.float32)

@@ -32,6 +32,8 @@ BRIEF = 2.0
 SHORT = 4.0
 """Seconds below which it says so little that the voice is silenced, and holds nothing."""
 SURE_LANGUAGE = 0.5
+WINDOW = 30 * RATE
+"""Samples that Whisper hears at a time."""
 LOOP = 2.4
 """Compression ratio of a text by a decoder that got stuck in a loop at every temperature."""
 
@@ -180,17 +182,26 @@ class Recogniser:
     ) -> Said:
         """What is said in a passage."""
         sound, start = _cut(samples, part, setting)
-        segments, others = without_text(
-            f"the speech recogniser failed on the sound from {start:.1f} s on",
-            lambda: self._transcribe(sound, setting),
-        )
-        stuck = [segment for segment in segments if segment.compression_ratio > LOOP]
+        segments, others = self._segments(sound, start, setting)
+        stuck = _stuck(segments)
+        if stuck and len(sound) < WINDOW:  # on the 30 s of its training the decoder is surer
+            whole = np.pad(sound, (0, WINDOW - len(sound)))
+            segments, others = self._segments(whole, start, setting)
+            stuck = _stuck(segments)
         loops = tuple((start + segment.start, start + segment.end) for segment in stuck)
         words = tuple(words_of(segments, start))
         return Said(
             words=words,
             loops=loops,
             others=tuple(laid_over(words, text.split()) for text in others),
+        )
+
+    def _segments(
+        self, sound: NDArray[np.float32], start: float, setting: Setting
+    ) -> tuple[list[Any], list[str]]:
+        return without_text(
+            f"the speech recogniser failed on the sound from {start:.1f} s on",
+            lambda: self._transcribe(sound, setting),
         )
 
     def _transcribe(
@@ -211,6 +222,11 @@ class Recogniser:
             no_speech_threshold=None,
         )
         return list(segments), self._model.others()
+
+
+def _stuck(segments: Sequence[Any]) -> list[Any]:
+    """The segments in which the decoder said the same again and again."""
+    return [segment for segment in segments if segment.compression_ratio > LOOP]
 
 
 def _voice(samples: NDArray[np.float32], setting: Setting) -> tuple[Stretch, ...]:

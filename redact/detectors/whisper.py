@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 PAUSE = 200
 """Hundredths of a second of silence after the sound: without any, the decoder does not stop."""
-LEAST = 500
-"""Hundredths of a second that the encoder is given at least: what is shorter it has never heard."""
+LEAST = 1500
+"""Hundredths of a second that the encoder is given at least: the further from the 30 seconds of its
+training, the likelier the decoder gets stuck."""
 
 
 class Whisper(WhisperModel):  # type: ignore[misc]  # it comes without types
