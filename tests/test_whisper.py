@@ -70,6 +70,15 @@ def test_the_encoder_gets_a_pause_after_the_sound_and_no_more(hundredths, expect
     np.testing.assert_array_equal(left, features[:, :expected])
 
 
+@pytest.mark.parametrize(("whole", "frames"), [(True, 3000), (False, 1500)])
+def test_the_encoder_gets_the_thirty_seconds_if_it_is_to(whisper, whole, frames):
+    given = []
+    whisper.model.encode = lambda features, *, to_cpu: given.append(features)
+    whisper.whole = whole
+    whisper.encode(as_transcribed(passage(0.1)))
+    assert given[0].shape == [1, 80, frames]
+
+
 def test_nothing_is_kept_once_it_was_used(whisper):
     whisper.tell_language(passage(0.1))
     assert whisper.encode(as_transcribed(passage(0.1))) == 0

@@ -107,6 +107,7 @@ class Recogniser:
         """
         known = {UNDETERMINED: "", SEVERAL: ""}.get(language, language)
         setting = replace(AGAIN if again else FIRST, known=known)
+        self._model.whole = not again  # the second look hears each passage without what pads it
         voice = tuple(within) if within is not None else _voice(samples, setting)
         parts = self._each(
             lambda part: self._hear(samples, part, setting), passages(voice, setting.longest)
@@ -184,8 +185,8 @@ class Recogniser:
         sound, start = _cut(samples, part, setting)
         segments, others = self._segments(sound, start, setting)
         stuck = _stuck(segments)
-        if stuck and len(sound) < WINDOW:  # on the 30 s of its training the decoder is surer
-            whole = np.pad(sound, (0, WINDOW - len(sound)))
+        if stuck and not self._model.whole:  # on the 30 s of its training the decoder is surer
+            whole = np.pad(sound, (0, max(0, WINDOW - len(sound))))
             segments, others = self._segments(whole, start, setting)
             stuck = _stuck(segments)
         loops = tuple((start + segment.start, start + segment.end) for segment in stuck)
