@@ -11,7 +11,7 @@ from redact.detectors.echoes import Levels, echoes, levels
 from redact.detectors.names import Heard, NameDetector
 from redact.detectors.speech import SEVERAL
 from redact.errors import DetectorError, Reason
-from redact.media.decode import Sound, sound
+from redact.media.ear import Sound, sound
 from redact.media.probe import Clip, SoundStream
 from redact.policy import Policy
 from redact.types import Kind, Span
@@ -62,7 +62,7 @@ def listen(
 
 
 def _together(detector: NameDetector, ears: Sequence[Sound]) -> Sequence[Heard]:
-    """What each ear hears. All of a clip's sound is in memory: 230 MB for an hour of one ear."""
+    """What each ear hears."""
     if len(ears) == 1:
         return [detector.listen(ears[0].samples)]
     return detector.listen_together([ear.samples for ear in ears])

@@ -6,8 +6,9 @@ import math
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
-from typing import Any
+from typing import Any, Protocol
 
+import numpy as np
 from numpy.typing import NDArray
 
 
@@ -86,6 +87,18 @@ class Box:
             max(self.x1, other.x1),
             max(self.y1, other.y1),
         )
+
+
+class Samples(Protocol):
+    """
+    Mono sound, (n,) float32: an array, or what gives an array of any stretch of itself.
+
+    A stretch is read once and let go of, for a long sound may not fit into memory.
+    """
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, part: slice, /) -> NDArray[np.float32]: ...
 
 
 Plane = NDArray[Any]

@@ -9,11 +9,13 @@ import av
 import numpy as np
 import pytest
 
+from redact.detectors import voice as voices
 from redact.detectors.names import NameDetector
 from redact.detectors.speech import FIRST
 from redact.detectors.voice import RATE, find_voice
 from redact.errors import RedactError
 from redact.listen import listen
+from redact.media import ear
 from redact.media.probe import probe
 from redact.policy import Policy
 from tests.command import bytes_of, redact
@@ -169,6 +171,29 @@ def test_silence_and_music_alone_are_not_held_and_lose_little(detector, tmp_path
         voice = Voice(codec="flac", rate=RATE, layout="mono")
         path = stored(tmp_path / f"clip{number}", sound, voice)
         assert sum(end - start for start, end in spans_of(path, detector)) < 1.5
+
+
+def test_in_a_long_track_a_name_is_found_with_seconds_of_it_in_memory(
+    said, detector, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(voices, "WINDOW", 8)
+    pause = np.zeros(10 * RATE, np.float32)
+    sound = np.concatenate([pause, said.sound, pause])
+    path = stored(tmp_path / "clip", sound, Voice(codec="flac", rate=RATE, layout="mono"))
+    at_once = spans_of(path, detector)
+    monkeypatch.setattr(ear, "PIECE", RATE)
+    monkeypatch.setattr(ear, "HELD", 2)
+    monkeypatch.setattr(ear, "LEAST", 2)
+    asked, give = [], ear.Tape.__getitem__
+    monkeypatch.setattr(
+        ear.Tape, "__getitem__", lambda *args: asked.append(one := give(*args)) or one
+    )
+
+    spans = spans_of(path, detector)
+
+    assert spans == at_once
+    assert gone(spans, [second + 10.0 for second in said.name])
+    assert max(one.size for one in asked) <= (8 + 2 * voices.BESIDE) * RATE < sound.size / 2
 
 
 BARELY = {

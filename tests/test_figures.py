@@ -48,6 +48,7 @@ def test_the_tables_of_bench(monkeypatch):
         ("bench:review", "bench_review", "_table", "review"),
         ("bench:crash", "crash", "table", "crash"),
         ("measured:contacts", "measure_contacts", "table", "contacts"),
+        ("measured:memory", "measure_memory", "table", "memory"),
     ],
 )
 def test_a_table_of_one_script(name, module, function, source):
@@ -88,7 +89,7 @@ def test_no_table_is_left_out():
         "crash",
         "plates",
     }
-    measured = {"measured:contacts", "measured:sentences"}
+    measured = {"measured:contacts", "measured:memory", "measured:sentences"}
     assert BLOCKS.keys() == {"bench:gpu", *(f"bench:{it}" for it in known), *measured}
     assert BLOCKS["bench:gpu"] == ""  # until there is a GPU
 

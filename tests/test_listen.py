@@ -7,8 +7,8 @@ import pytest
 from redact.detectors.names import Heard
 from redact.errors import DetectorError
 from redact.listen import listen
+from redact.media.ear import Sound
 from redact.media.probe import probe
-from redact.media.sound import Sound
 from redact.policy import Policy
 from redact.types import Kind
 from tests.media_maker import Voice, make_clip

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 from redact.detectors.names import Heard
+from redact.errors import ResidualError
 from redact.listen import to_remove
+from redact.media.ear import Sound, sound
 from redact.media.probe import probe
-from redact.media.sound import sound
 from redact.plan import Cut
-from redact.relisten import _removed
+from redact.relisten import _removed, _silent, _windows
 from redact.types import Kind, Span
 from tests.media_maker import Picture, Voice, make_clip
 from tests.test_pipeline import POLICY, made_of, make, nobody
@@ -133,3 +134,28 @@ def test_a_long_span_of_which_a_whole_word_is_left_is_not_removed():
         kind=Kind.SPOKEN_NAME, stream=0, start_us=0, end_us=4_000_000, score=0.9, detector="ear@0"
     )
     assert not _removed(span, [cut(0, 3_400_000)])
+
+
+@pytest.mark.parametrize("at", [None, 2, 299])
+def test_a_word_left_in_five_silenced_minutes_is_noticed(at):
+    samples = np.zeros(301 * 16_000, np.float32)
+    if at is not None:
+        samples[at * 16_000 :][:4000] = 0.05
+    ear, silenced = Sound(samples, 16_000, 0), [cut(0, 300_000_000)]
+    if at is None:
+        _silent(ear, silenced)
+    else:
+        with pytest.raises(ResidualError, match="was to be silent"):
+            _silent(ear, silenced)
+
+
+def test_windows_are_the_sound_around_the_cuts_each_once():
+    samples = np.arange(100 * 1000, dtype=np.float32)
+    cuts = [cut(50_000_000, 51_000_000), cut(10_000_000, 11_000_000), cut(12_000_000, 13_000_000)]
+    first, second = _windows(Sound(samples, 1000, 1_000_000), cuts)
+    assert (first.start_us, len(first.samples)) == (6_000_000, 11_000)
+    assert (second.start_us, len(second.samples)) == (46_000_000, 9_000)
+    for part in (slice(None), slice(3, 9000), slice(-10, None), slice(8000, 20_000)):
+        np.testing.assert_array_equal(first.samples[part], samples[5000:16_000][part])
+    (last,) = _windows(Sound(samples, 1000, 0), [cut(99_000_000, 120_000_000)])
+    assert len(last.samples) == len(last.samples[:]) == 5000

@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 
 from redact.errors import InputError, Reason
+from redact.media.ear import sound
 from redact.media.probe import probe
 from redact.media.render import render
-from redact.media.sound import blocks, sound
+from redact.media.sound import blocks
 from redact.policy import Encoding, Limits
 from tests.media_maker import MUXERS, Voice, make_clip, packet_hashes
 

@@ -7,11 +7,13 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from redact.types import Span
+from redact.types import Samples, Span
 
 FRAME_US = 10_000
 AROUND_US = 1_000_000
 """Of the sound beside a span that is compared with it."""
+AT_ONCE = 6000
+"""Frames whose samples are in memory: a minute."""
 LATE = 5
 """Frames by which the same sound may come earlier or later in another track: a codec's delay."""
 ALIKE = 0.8
@@ -21,12 +23,16 @@ Levels = NDArray[np.float32]
 """(n,) root mean square of each FRAME_US of a track, from the clip's time 0."""
 
 
-def levels(samples: NDArray[np.float32], rate: int, start_us: int) -> Levels:
-    """How loud `samples`, float32 (n,), are; `start_us` is when they begin on the clip's clock."""
+def levels(samples: Samples, rate: int, start_us: int) -> Levels:
+    """How loud `samples` are; `start_us` is when they begin on the clip's clock."""
     size = rate * FRAME_US // 1_000_000
-    frames = samples[: len(samples) // size * size].reshape(-1, size)
+    whole = len(samples) // size * size
+    loud = np.zeros(whole // size, np.float32)
+    for first in range(0, loud.size, AT_ONCE):
+        part = samples[first * size : min((first + AT_ONCE) * size, whole)].reshape(-1, size)
+        squares = np.einsum("ij,ij->i", part, part)
+        loud[first : first + AT_ONCE] = np.sqrt(squares / np.float32(size))
     late = round(start_us / FRAME_US)
-    loud: Levels = np.sqrt(np.einsum("ij,ij->i", frames, frames) / np.float32(size))
     return np.pad(loud, (late, 0)) if late >= 0 else loud[-late:]
 
 

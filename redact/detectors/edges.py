@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from redact.detectors.voice import RATE, Stretch
+from redact.types import Samples
 
 FRAME = RATE // 100  # 10 ms
 SOFT = 0.03
@@ -26,9 +27,9 @@ AROUND = 0.4
 """Seconds outside the padded stretch in which a silence is followed."""
 
 
-def trimmed(samples: NDArray[np.float32], heard: Stretch, padded: Stretch) -> Stretch:
+def trimmed(samples: Samples, heard: Stretch, padded: Stretch) -> Stretch:
     """
-    `padded` without the silence at its ends, in seconds of `samples` (float32, 16 kHz).
+    `padded` without the silence at its ends, in seconds of `samples` (16 kHz).
 
     `heard` is where the recogniser heard the name; a pause inside it stays. Where no silence
     follows, the stretch ends where the voice falls off between two words. In noise nothing is

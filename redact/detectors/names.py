@@ -7,9 +7,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from redact.detectors.alike import names_in
 from redact.detectors.contacts import contacts
 from redact.detectors.opinions import beyond, doubted, moved
@@ -19,7 +16,7 @@ from redact.detectors.stretches import Found, name_spans
 from redact.detectors.tokens import tokens_of
 from redact.detectors.voice import Stretch, around
 from redact.policy import Caution
-from redact.types import Kind
+from redact.types import Kind, Samples
 
 SECOND = 2
 """Votes of the second recogniser: it errs elsewhere than the first, which a beam hardly does."""
@@ -111,11 +108,9 @@ class NameDetector:
         self.note = self._recogniser.note
         """What the user should know of where it runs."""
 
-    def listen(
-        self, samples: NDArray[np.float32], *, again: bool = False, language: str = ""
-    ) -> Heard:
+    def listen(self, samples: Samples, *, again: bool = False, language: str = "") -> Heard:
         """
-        Find the names in `samples`, float32 (n,) mono at 16 kHz.
+        Find the names in `samples`, mono at 16 kHz.
 
         `again` listens with another setting (passages, voice threshold, beam, temperatures), for
         the second look. `language` is what the samples are known to be in, as an earlier listen
@@ -127,7 +122,7 @@ class NameDetector:
             # The second look holds a clip: what it only doubts must not.
             return self._find_all([heard], [samples], doubt=None if again else self._doubt)[0]
 
-    def listen_together(self, ears: Sequence[NDArray[np.float32]]) -> list[Heard]:
+    def listen_together(self, ears: Sequence[Samples]) -> list[Heard]:
         """As `listen`, to several ears of one clip: a name heard in one is looked for in all."""
         with self._turn:
             heard = [self._recogniser.listen(samples) for samples in ears]
@@ -136,7 +131,7 @@ class NameDetector:
     def _find_all(
         self,
         heard: Sequence[Transcript],
-        ears: Sequence[NDArray[np.float32]],
+        ears: Sequence[Samples],
         doubt: Doubt | None,
     ) -> list[Heard]:
         scores = [self._finder.find(one.words) for one in heard]
@@ -152,7 +147,7 @@ class NameDetector:
     def _find(
         self,
         heard: Transcript,
-        samples: NDArray[np.float32],
+        samples: Samples,
         known: frozenset[str],
         doubt: Doubt | None,
     ) -> Heard:
@@ -173,7 +168,7 @@ class NameDetector:
         self,
         heard: Transcript,
         scores: Sequence[float],
-        samples: NDArray[np.float32],
+        samples: Samples,
         known: frozenset[str],
         doubt: Doubt,
     ) -> list[float]:
@@ -188,9 +183,7 @@ class NameDetector:
         others = [(words, self._finder.find(words, known), weight) for words, weight in texts]
         return doubted(heard.words, scores, others, votes=doubt.votes, sure=doubt.sure)
 
-    def _contacts(
-        self, heard: Transcript, samples: NDArray[np.float32]
-    ) -> Iterator[tuple[Kind, float, float]]:
+    def _contacts(self, heard: Transcript, samples: Samples) -> Iterator[tuple[Kind, float, float]]:
         """What else the policy wants to go, kind by kind."""
         found = contacts(tokens_of(heard.words), self._also) if self._also else []
         for kind in sorted({kind for kind, _, _ in found}):

@@ -17,6 +17,7 @@ from redact.detectors.recognisers import open_recogniser
 from redact.detectors.voice import RATE, Stretch, find_voice, joined, outside, passages
 from redact.detectors.words import Said, Word, plausible, words_of
 from redact.errors import DetectorError
+from redact.types import Samples
 
 T = TypeVar("T")
 COVERED = "en"
@@ -24,6 +25,9 @@ COVERED = "en"
 UNDETERMINED = "und"
 SEVERAL = "mul"
 """ISO 639-2 for speech whose language can't be told, and for speech in several."""
+
+Piece = tuple[NDArray[np.float32], float]
+"""Sound, and the second at which it starts."""
 
 UNCLEAR = 0.6
 """Seconds of voice without a word from which on something was missed, not a breath or a laugh."""
@@ -93,14 +97,14 @@ class Recogniser:
 
     def listen(
         self,
-        samples: NDArray[np.float32],
+        samples: Samples,
         *,
         again: bool = False,
         language: str = "",
         within: Sequence[Stretch] | None = None,
     ) -> Transcript:
         """
-        Every word in `samples`, float32 (n,) mono at 16 kHz, of a `language` if it is known.
+        Every word in `samples`, mono at 16 kHz, of a `language` if it is known.
 
         `within` says where there is voice, or where all that is wanted of it is; else it is found.
         Sound without voice costs no recognition. Raises DetectorError if it could not listen.
@@ -118,7 +122,9 @@ class Recogniser:
         heard = [stretch for part in parts if part.covered for stretch in part.voice]
         searched = outside(voice, outside(voice, heard))
         missed = self._silent(searched, merged(said).words)
-        said += self._each(lambda part: self._put_into_words(samples, part, AGAIN), missed)
+        said += self._each(
+            lambda part: self._put_into_words(_cut(samples, part, AGAIN), AGAIN), missed
+        )
         whole = merged(said)
         language, covered = _language(parts)
         return Transcript(
@@ -143,14 +149,15 @@ class Recogniser:
         spoken = joined((word.start - before, word.end + after) for word in words)
         return [(start, end) for start, end in outside(voice, spoken) if end - start > UNCLEAR]
 
-    def _hear(self, samples: NDArray[np.float32], part: Stretch, setting: Setting) -> Transcript:
+    def _hear(self, samples: Samples, part: Stretch, setting: Setting) -> Transcript:
         """One passage: its language first, then its words."""
-        language, sure = self._tell_language(samples, part, setting)
+        cut = _cut(samples, part, setting)  # once: others go on, and to go back takes time
+        language, sure = self._tell_language(cut, setting)
         seconds = part[1] - part[0]
         if sure and language != COVERED and (setting.known or seconds >= BRIEF):
             known = setting.known or seconds >= SHORT
             return _untold(part, language if known else UNDETERMINED)
-        said = self._put_into_words(samples, part, setting)
+        said = self._put_into_words(cut, setting)
         told = sure and language == COVERED
         if not told and (said.loops or not plausible(said.words, part[1] - part[0])):
             return _untold(part, UNDETERMINED, said.words)
@@ -163,26 +170,22 @@ class Recogniser:
             others=said.others,
         )
 
-    def _tell_language(
-        self, samples: NDArray[np.float32], part: Stretch, setting: Setting
-    ) -> tuple[str, bool]:
+    def _tell_language(self, cut: Piece, setting: Setting) -> tuple[str, bool]:
         """The language of a passage, and whether the model is sure of it."""
         if setting.known:
             return setting.known, True
         if not self._model.model.is_multilingual:
             return UNDETERMINED, False  # an English-only model calls everything English
-        sound, start = _cut(samples, part, setting)
+        sound, start = cut
         language, probability = without_text(
             f"the language of the sound from {start:.1f} s on could not be told",
             lambda: self._model.tell_language(sound),
         )
         return language, probability >= SURE_LANGUAGE
 
-    def _put_into_words(
-        self, samples: NDArray[np.float32], part: Stretch, setting: Setting
-    ) -> Said:
+    def _put_into_words(self, cut: Piece, setting: Setting) -> Said:
         """What is said in a passage."""
-        sound, start = _cut(samples, part, setting)
+        sound, start = cut
         segments, others = self._segments(sound, start, setting)
         stuck = _stuck(segments)
         if stuck and not self._model.whole:  # on the 30 s of its training the decoder is surer
@@ -230,7 +233,7 @@ def _stuck(segments: Sequence[Any]) -> list[Any]:
     return [segment for segment in segments if segment.compression_ratio > LOOP]
 
 
-def _voice(samples: NDArray[np.float32], setting: Setting) -> tuple[Stretch, ...]:
+def _voice(samples: Samples, setting: Setting) -> tuple[Stretch, ...]:
     return find_voice(samples, threshold=setting.voice_threshold, longest=setting.longest)
 
 
@@ -264,9 +267,7 @@ def _untold(part: Stretch, language: str, words: Iterable[Word] = ()) -> Transcr
     )
 
 
-def _cut(
-    samples: NDArray[np.float32], part: Stretch, setting: Setting
-) -> tuple[NDArray[np.float32], float]:
+def _cut(samples: Samples, part: Stretch, setting: Setting) -> Piece:
     """The sound of a passage with its margins, and the second at which it starts."""
     start = max(0.0, part[0] - setting.margin)
     return samples[int(start * RATE) : int((part[1] + setting.margin) * RATE)], start

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-from numpy.typing import NDArray
-
 from redact.detectors.edges import trimmed
 from redact.detectors.voice import RATE
 from redact.detectors.words import Word, runs
+from redact.types import Samples
 
 SLACK = 0.3
 """Seconds by which a name's edge moves out to its neighbour's: nothing was said in between."""
@@ -21,7 +19,7 @@ Found = tuple[float, float, float]
 def name_spans(
     words: Sequence[Word],
     scores: Sequence[float],
-    samples: NDArray[np.float32],
+    samples: Samples,
     bias: tuple[float, float],
 ) -> list[Found]:
     """Stretches (start, end, score) that hold every word with a score, padded and joined."""

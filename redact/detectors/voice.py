@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from redact.detectors.words import Word
 from redact.errors import DetectorError
+from redact.types import Samples
 
 RATE = 16_000
 """Samples per second that the models hear."""
@@ -48,19 +49,13 @@ LONGEST_PAUSE = 3.0
 """Seconds without voice that part two passages. Whisper invents words in long silence."""
 
 
-def find_voice(
-    samples: NDArray[np.float32], *, threshold: float, longest: float
-) -> tuple[Stretch, ...]:
+def find_voice(samples: Samples, *, threshold: float, longest: float) -> tuple[Stretch, ...]:
     """
-    Where there is voice in `samples`, float32 (n,) mono at 16 kHz; no stretch over `longest` s.
+    Where there is voice in `samples`, mono at 16 kHz; no stretch is over `longest` s.
 
     Several views of the sound are looked at, see `_views`: voice in any is voice. Raises
     DetectorError if the sound is broken or could not be looked at.
     """
-    if samples.ndim != 1 or samples.dtype != np.float32:
-        raise ValueError(f"mono float32 is needed, not {samples.dtype} {samples.shape}")
-    if not np.isfinite(samples).all():
-        raise DetectorError("the sound holds values that are no numbers.")
     options = VadOptions(
         threshold=threshold,
         min_speech_duration_ms=round(1000 * SHORTEST),
@@ -69,17 +64,21 @@ def find_voice(
     )
     voice = joined(
         one
-        for start in range(0, samples.size, WINDOW * RATE)
+        for start in range(0, len(samples), WINDOW * RATE)
         for one in _in_window(samples, start, options)
     )
     return tuple(piece for one in voice for piece in _shorter(samples, one, longest))
 
 
-def _in_window(samples: NDArray[np.float32], start: int, options: VadOptions) -> Iterator[Stretch]:
+def _in_window(samples: Samples, start: int, options: VadOptions) -> Iterator[Stretch]:
     """The voice of the window that begins at this sample, in seconds of the whole sound."""
-    end = min(start + WINDOW * RATE, samples.size)
+    end = min(start + WINDOW * RATE, len(samples))
     first = max(0, start - BESIDE * RATE)
     heard = samples[first : end + BESIDE * RATE]
+    if heard.ndim != 1 or heard.dtype != np.float32:
+        raise ValueError(f"mono float32 is needed, not {heard.dtype} {heard.shape}")
+    if not np.isfinite(heard).all():
+        raise DetectorError("the sound holds values that are no numbers.")
     if not heard.any():
         return
     try:
@@ -105,23 +104,28 @@ def _views(samples: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
     yield amplified(samples)
     middle = amplified(_band(samples, MIDDLE))
     yield middle
-    noise = np.random.default_rng(0).normal(0, FAINT, samples.size)
-    yield (middle + 2 * _band(np.abs(middle), PITCH) + noise).astype(np.float32)
+    restored = _band(np.abs(middle), PITCH)
+    draw = np.random.default_rng(0)
+    for first in range(0, samples.size, BLOCK):  # float64 of a whole window is 80 MB
+        part = slice(first, first + BLOCK)
+        noise = draw.normal(0, FAINT, restored[part].size)
+        restored[part] = middle[part] + 2 * restored[part] + noise
+    yield restored
 
 
 def _band(samples: NDArray[np.float32], hertz: tuple[float, float]) -> NDArray[np.float32]:
     """What of the samples lies between two frequencies, BLOCK by BLOCK."""
-    parts = []
+    found = np.empty(samples.size, np.float32)
     for first in range(0, samples.size, BLOCK):
         part = samples[first : first + BLOCK]
         spectrum = np.fft.rfft(part)
         heights = np.fft.rfftfreq(part.size, 1 / RATE)
         spectrum[(heights < hertz[0]) | (heights > hertz[1])] = 0
-        parts.append(np.fft.irfft(spectrum, part.size).astype(np.float32))
-    return np.concatenate(parts)
+        found[first : first + BLOCK] = np.fft.irfft(spectrum, part.size)
+    return found
 
 
-def _shorter(samples: NDArray[np.float32], stretch: Stretch, longest: float) -> Iterator[Stretch]:
+def _shorter(samples: Samples, stretch: Stretch, longest: float) -> Iterator[Stretch]:
     """The stretch in pieces of at most `longest` seconds, parted where it is softest."""
     start, end = stretch
     while end - start > longest:
@@ -147,10 +151,11 @@ def amplified(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     if max(gains) == 1.0:
         return samples
     middles = (np.arange(len(gains)) + 0.5) * BLOCK
+    louder = np.empty_like(samples)
     for number, part in enumerate(parts):
         gain = np.interp(np.arange(part.size) + number * BLOCK, middles, gains)
-        parts[number] = np.clip(part * gain.astype(np.float32), -1, 1)
-    return np.concatenate(parts)
+        louder[number * BLOCK :][: part.size] = np.clip(part * gain.astype(np.float32), -1, 1)
+    return louder
 
 
 def passages(voice: Sequence[Stretch], longest: float) -> list[Stretch]:

@@ -23,7 +23,8 @@ from redact.evaluate.measures import (
     sound_leaked,
 )
 from redact.evaluate.truth import Label
-from redact.media.decode import frames, sound
+from redact.media.decode import frames
+from redact.media.ear import sound
 from redact.media.probe import Clip, probe
 from redact.methods import touched
 from redact.policy import Limits
@@ -243,7 +244,7 @@ def _sound(path: Path) -> tuple[NDArray[np.float32], int]:
     clip = probe(path, Limits())
     ear = sound(clip, clip.sound[0])[0]
     lead = np.zeros(max(0, ear.start_us * ear.rate // 1_000_000), np.float32)
-    return np.concatenate([lead, ear.samples]), ear.rate
+    return np.concatenate([lead, ear.samples[:]]), ear.rate
 
 
 def _others(

@@ -14,11 +14,8 @@ from redact.media import still
 from redact.media.packets import at, packets
 from redact.media.planes import planes_of
 from redact.media.probe import Clip, PictureStream
-from redact.media.sound import Sound, sound
 from redact.media.source import opened
 from redact.types import Frame
-
-__all__ = ["Sound", "frames", "pictures", "sound"]
 
 _STRICT = {"err_detect": "crccheck+bitstream+buffer+explode"}
 """A decoder that meets an error stops, where it would else paint over the gap."""

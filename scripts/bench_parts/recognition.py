@@ -111,9 +111,8 @@ def recognition(
     For each method: how many redacted faces are accepted as, and taken for, the original's.
 
     `recordings` are the clips of `data`; those whose faces the recogniser takes for one person
-    count as one. The pictures that an attacker has are of the same recordings: hair, clothes and
-    room are the same too, and what they alone give away is what the row "grey box" says. So they
-    are asked once more with everything black that is not covered: what the covered part gives away.
+    count as one. They are asked once more with everything black that is not covered. Whatever it
+    is shown, the recogniser accepts some faces: how many, the row "grey box" says.
     `portraits`, a folder with a folder of photos for each person, has other rooms and clothes in
     each. `save` is given each row; rows that `before` has, of the same faces, are not made again.
     """
