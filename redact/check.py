@@ -24,7 +24,7 @@ from redact.look import Looker, Schedule, Seen, ahead, look_at_picture
 from redact.media.coded import coded
 from redact.media.decode import frames
 from redact.media.probe import Clip, PictureStream, SoundStream, probe
-from redact.plan import Plan, Region
+from redact.plan import Cut, Plan, Region
 from redact.policy import Policy
 from redact.relisten import listen_again
 from redact.remove import Expected, difference, thumbnail
@@ -99,9 +99,12 @@ def check(
     stages: Stages,
     progress: Callable[[float], None],
     again: Seen | None = None,
+    before: Sequence[Cut] = (),
 ) -> Verdict:
     """
     Look again, at the output of a plan; `expected` is None where the picture was copied.
+
+    `before` are the cuts around which an earlier look at this clip's output has listened.
 
     `again` is what a `second_look` found in the source. It stands for one at the output if that
     holds the same picture bit for bit, of which this makes sure.
@@ -122,7 +125,7 @@ def check(
         tracks, scanned = again.tracks, again.frames_scanned
     elif clip.picture is not None:
         tracks, scanned = _look_again(clip, plan, expected, detectors, policy, stages, progress)
-    spans, listened = listen_again(source, clip, plan, detectors.names, policy)
+    spans, listened = listen_again(source, clip, plan, detectors.names, policy, before)
     return Verdict(tracks=tracks, spans=spans, frames_scanned=scanned, sound_us_scanned=listened)
 
 

@@ -10,7 +10,7 @@ and publishing it is the next step, in another process (see redactor.py).
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -24,7 +24,7 @@ from redact.listen import listen
 from redact.look import Schedule, Seen, look_at_picture
 from redact.media.probe import Clip, file_sha256, probe
 from redact.media.render import render
-from redact.plan import Plan
+from redact.plan import Cut, Plan
 from redact.planning import fits, grown, plan_of, stripped
 from redact.policy import Policy
 from redact.rehearse import rehearse
@@ -204,10 +204,12 @@ class Pipeline:
         stages: Stages,
         progress: Progress,
     ) -> Made:
+        before: tuple[Cut, ...] = ()
         for round_ in range(1, self.policy.check.rounds + 2):
-            verdict = self._once(clip, target, plan, stages, progress, again)
+            verdict = self._once(clip, target, plan, stages, progress, again, before)
             if verdict.clean:
                 return Made(clip=clip, plan=plan, rounds=round_, verdict=verdict)
+            before = plan.cuts
             plan = grown(plan, clip, verdict.tracks, verdict.spans, self.policy)
         raise ResidualError(
             f"after {self.policy.check.rounds + 1} tries the second look still finds "
@@ -225,6 +227,7 @@ class Pipeline:
         stages: Stages,
         progress: Progress,
         again: Seen | None = None,
+        before: Sequence[Cut] = (),
     ) -> Verdict:
         """Render the plan, and look at what came out."""
         cover = Cover(plan, self.policy)
@@ -245,7 +248,8 @@ class Pipeline:
         )
         expected = cover.expected if cover.expected.pts else None
         rest = _part(progress, 0.6, 1.0)
-        return check(target, clip, plan, expected, self.detectors, self.policy, stages, rest, again)
+        looked = (self.detectors, self.policy, stages, rest, again, before)
+        return check(target, clip, plan, expected, *looked)
 
 
 def _check_unchanged(clip: Clip) -> None:

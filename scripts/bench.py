@@ -3,7 +3,8 @@
 Measures what the README states: speed beside a plain transcode, leak on labelled footage.
 
     python scripts/bench.py [--data ../shared/data] [--samples samples] [--rounds 3] [--readme]
-                            [--only speed|faces|trade|recognition|names|readme] [--output FILE.json]
+                            [--only speed|faces|trade|recognition|names|listening|readme]
+                            [--output FILE.json]
                             [--portraits FOLDER] [--footage sequences|...]
 
 Each part that ran goes into the JSON with machine, versions, commit and date. Speed is measured in
@@ -23,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from bench_parts import leaks
+from bench_parts.listening import listening, listening_line
 from bench_parts.page import put
 from bench_parts.recognition import Save, recognition_table
 from bench_parts.recognition import recognition as measure_recognition
@@ -117,6 +119,11 @@ def names(options: argparse.Namespace, _before: Any, _save: Save) -> dict[str, A
     return measure(options.data)
 
 
+def measure_listening(options: argparse.Namespace, _before: Any, _save: Save) -> dict[str, Any]:
+    """How fast a clip of nothing but speech is listened to, twice."""
+    return listening(options.data, options.rounds)
+
+
 def _names_table(result: dict[str, Any]) -> str:
     def percent(value: float | None) -> str:
         return "-" if value is None else f"{100 * value:.1f} %"
@@ -142,6 +149,7 @@ PARTS: dict[str, Callable[[argparse.Namespace, Any, Save], Any]] = {
     "trade": trade,
     "recognition": recognition,
     "names": names,
+    "listening": measure_listening,
 }
 TABLES: dict[str, Callable[[Any], str]] = {
     "speed": speed_table,
@@ -149,6 +157,7 @@ TABLES: dict[str, Callable[[Any], str]] = {
     "trade": trade_table,
     "recognition": recognition_table,
     "names": _names_table,
+    "listening": listening_line,
 }
 
 

@@ -63,15 +63,37 @@ def test_passages_are_merged_beam_by_beam():
     [(1, 0.4, 1), (2, 0.4, 1), (3, 0.4, 0), (1, 0.7, 0), (1, 0.95, 0)],
 )
 def test_a_word_needs_doubt_and_votes(votes, probability, expected):
-    heard = words("we met him", probability=probability)
+    heard = (*words("we met"), Word("him", 1.0, 1.4, probability))
     others = [(heard, [0, 0, 0.9], 1), (heard, [0, 0, 0.8], 1)]
     scores = doubted(heard, [0, 0, 0], others, votes=votes, sure=0.7)
     assert [bool(score) for score in scores] == [False, False, bool(expected)]
 
 
 def test_what_was_heard_as_a_name_is_no_matter_of_doubt():
-    heard = words("we met him", probability=0.1)
+    heard = words("we met him", unsure=["him"])
     assert doubted(heard, [0, 0, 0.9], [(heard, [0, 0, 0.9], 2)], votes=1, sure=0.7) == [0, 0, 0]
+
+
+@pytest.mark.parametrize(("scores", "goes"), [([0, 0, 0.9, 0], True), ([0, 0, 0, 0], False)])
+def test_a_name_goes_on_over_words_that_were_surely_heard(scores, goes):
+    """ "Chris to prevent" for a name of two words: the second recogniser has it whole."""
+    heard = words("it is Chris prevent")
+    found = doubted(heard, scores, [(heard, [0, 0, 0.9, 0.9], 2)], votes=2, sure=0.7)
+    assert [bool(score) for score in found] == [False, False, False, goes]
+
+
+@pytest.mark.parametrize(
+    ("unsure", "expected"),
+    [
+        (["said", "nothing", "kill"], [0, 0, 1, 1, 1, 0]),
+        (["said", "nothing"], [0, 0, 0, 0, 0, 0]),
+        (["said", "kill", "today"], [0, 0, 0, 0, 0, 0]),
+    ],
+)
+def test_three_guesses_in_a_row_stand_for_something_else(unsure, expected):
+    heard = words("and I said nothing kill today", unsure=unsure)
+    scores = doubted(heard, [0] * 6, [], votes=2, sure=0.7)
+    assert [int(bool(score)) for score in scores] == expected
 
 
 def test_the_edges_of_a_second_listen_add_nothing_but_words_do():

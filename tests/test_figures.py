@@ -35,9 +35,8 @@ def same(name, text):
 
 def test_the_tables_of_bench(monkeypatch):
     put = written(monkeypatch, "bench", "_write_readme", results("cpu"))
-    assert put.keys() == {
-        f"bench:{it}" for it in ("speed", "faces", "trade", "recognition", "names")
-    }
+    parts = ("speed", "faces", "trade", "recognition", "names", "listening")
+    assert put.keys() == {f"bench:{it}" for it in parts}
     for name, text in put.items():
         same(name, text)
 
@@ -84,6 +83,7 @@ def test_no_table_is_left_out():
         "trade",
         "recognition",
         "names",
+        "listening",
         "ledger",
         "review",
         "crash",

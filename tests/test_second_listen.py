@@ -67,6 +67,32 @@ def test_a_stretch_that_was_removed_is_not_removed_again(clip):
     assert made.rounds == 1
 
 
+class Patient(Ear):
+    """Hears two names at first, and one more in the second window that it listens to again."""
+
+    def __init__(self):
+        super().__init__()
+        self.windows = []
+
+    def listen(self, samples, *, again=False, language=""):
+        names = ((*NAME, 0.8), (16.0, 16.3, 0.8))
+        if again:
+            self.windows.append(len(samples) / 16_000)
+            names = ((2.0, 3.0, 0.8),) if len(self.windows) == 2 else ()
+        return Heard(names=names, speech=(), unclear=(), language="en", covered=True)
+
+
+def test_another_round_listens_around_what_is_new(tmp_path):
+    """Around the first name nothing has changed since; it counts as listened to all the same."""
+    voice = [Voice(codec="flac", seconds=24.0)]
+    ear = Patient()
+    made, _ = make(made_of(nobody(), names=ear), make_clip(tmp_path / "clip.mkv", None, voice))
+    assert made.rounds == 2
+    around = [4.8, 8.3, 9.0]  # the first name, the second, and what was found from 14 to 15 s
+    assert ear.windows == pytest.approx(around, abs=0.01)
+    assert made.verdict.sound_us_scanned == pytest.approx(15_100_000, abs=10_000)
+
+
 def test_unsearched_speech_goes_with_the_names_in_it():
     heard = Heard(
         names=((1.0, 2.0, 0.9),), speech=((0.0, 3.0),), unclear=(), language="de", covered=False

@@ -122,10 +122,26 @@ def test_a_short_breath_is_not_unclear(monkeypatch):
     assert recogniser(monkeypatch, fake, (0.0, 1.0), (3.0, 3.5)).listen(sound()).unclear == ()
 
 
-def test_a_loop_of_the_decoder_is_unclear(monkeypatch):
+def test_a_loop_of_the_decoder_is_heard_on_thirty_seconds_and_then_unclear(monkeypatch):
+    loop = [said((" no", 0.0, 2.0, 0.9), ratio=9.0)]
+    fake = FakeWhisper(loop, loop)
+    heard = recogniser(monkeypatch, fake, (0.0, 2.0)).listen(sound(), again=True)
+    assert heard.unclear == ((0.0, 2.0),)
+    assert [len(one) for one, _ in fake.calls] == [pytest.approx(2.65 * RATE, abs=1), 30 * RATE]
+
+
+def test_a_loop_in_the_first_look_is_unclear(monkeypatch):
     fake = FakeWhisper([said((" no", 0.0, 2.0, 0.9), ratio=9.0)])
     heard = recogniser(monkeypatch, fake, (0.0, 2.0)).listen(sound())
-    assert heard.unclear == ((0.0, 2.0),)
+    assert (heard.unclear, len(fake.calls)) == (((0.0, 2.0),), 1)
+
+
+def test_what_thirty_seconds_make_of_a_loop_is_believed(monkeypatch):
+    loop, words = said((" no", 0.0, 2.0, 0.9), ratio=9.0), said((" not", 0.4, 2.0, 0.9))
+    heard = recogniser(monkeypatch, FakeWhisper([loop], [words]), (0.0, 2.0)).listen(
+        sound(), again=True
+    )
+    assert (heard.unclear, [word.text for word in heard.words]) == ((), ["not"])
 
 
 @pytest.mark.parametrize(

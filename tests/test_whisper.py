@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from redact.detectors.voice import RATE
-from redact.detectors.whisper import Whisper, _EveryBeam, _Own
+from redact.detectors.whisper import Whisper, _EveryBeam, _Own, _without_padding
 
 
 class Model:
@@ -57,6 +57,26 @@ def test_language_and_words_share_one_run(whisper):
 def test_another_passage_is_encoded_for_itself(whisper, other):
     whisper.tell_language(passage(0.1))
     assert whisper.encode(as_transcribed(other)) == 1
+
+
+@pytest.mark.parametrize(
+    ("hundredths", "expected"), [(0, 1500), (250, 1500), (1301, 1502), (1500, 1700), (2900, 3000)]
+)
+def test_the_encoder_gets_a_pause_after_the_sound_and_no_more(hundredths, expected):
+    features = np.zeros((80, 3000), np.float32)
+    features[:, :hundredths] = -1.5  # silence is not nothing: it is part of the sound
+    left = _without_padding(features)
+    assert left.shape == (80, expected)
+    np.testing.assert_array_equal(left, features[:, :expected])
+
+
+@pytest.mark.parametrize(("whole", "frames"), [(True, 3000), (False, 1500)])
+def test_the_encoder_gets_the_thirty_seconds_if_it_is_to(whisper, whole, frames):
+    given = []
+    whisper.model.encode = lambda features, *, to_cpu: given.append(features)
+    whisper.whole = whole
+    whisper.encode(as_transcribed(passage(0.1)))
+    assert given[0].shape == [1, 80, frames]
 
 
 def test_nothing_is_kept_once_it_was_used(whisper):

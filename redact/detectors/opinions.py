@@ -16,6 +16,10 @@ EDGE = 0.2
 """Seconds by which two listens differ on where the same name begins and ends."""
 MOMENT = 0.06
 """Seconds that two words may share by chance."""
+GUESS = 0.6
+"""Probability below which a word is hardly believed in."""
+IN_A_ROW = 3
+"""Such words that stand for something else than what was heard: a long name, as a rule."""
 SLACK = 1.0
 """Seconds by which a word may stand out of the order of the words."""
 
@@ -69,22 +73,31 @@ def doubted(
     sure: float,
 ) -> list[float]:
     """
-    A score for each of `words` that has none and is part of a name in other texts.
+    A score for each of `words` that has none and is part of a name in other texts, or guessed.
 
-    Of the words under that name, one at least that has none is not `sure`. `others` are such
-    texts with the scores of their words and how many votes each has.
+    Of the words under that name, one at least is not `sure`, or has a score: then the name goes
+    on. `others` are such texts with the scores of their words and how many votes each has.
     """
-    counts = [0] * len(words)
+    counts = [votes if guess else 0 for guess in _guesses(words)]
     for other, found, weight in others:
         names = [other[first:last] for first, last, _ in runs(found)]
         for under in _heard_in(words, names):
-            if any(words[index].probability < sure and not scores[index] for index in under):
+            if any(words[index].probability < sure or scores[index] for index in under):
                 for index in under:
                     counts[index] += weight
     return [
         0.0 if score or count < votes else DOUBTED
         for score, count in zip(scores, counts, strict=True)
     ]
+
+
+def _guesses(words: Sequence[Word]) -> list[bool]:
+    """Whether each word is one of several in a row that the recogniser hardly believed in."""
+    found = [False] * len(words)
+    for first, last, _ in runs([float(word.probability < GUESS) for word in words]):
+        if last - first >= IN_A_ROW:
+            found[first:last] = [True] * (last - first)
+    return found
 
 
 def _heard_in(words: Sequence[Word], names: Sequence[Sequence[Word]]) -> Iterator[list[int]]:

@@ -36,6 +36,8 @@ BRIEF = 2.0
 SHORT = 4.0
 """Seconds below which it says so little that the voice is silenced, and holds nothing."""
 SURE_LANGUAGE = 0.5
+WINDOW = 30 * RATE
+"""Samples that Whisper hears at a time."""
 LOOP = 2.4
 """Compression ratio of a text by a decoder that got stuck in a loop at every temperature."""
 
@@ -109,6 +111,7 @@ class Recogniser:
         """
         known = {UNDETERMINED: "", SEVERAL: ""}.get(language, language)
         setting = replace(AGAIN if again else FIRST, known=known)
+        self._model.whole = not again  # the second look hears each passage without what pads it
         voice = tuple(within) if within is not None else _voice(samples, setting)
         parts = self._each(
             lambda part: self._hear(samples, part, setting), passages(voice, setting.longest)
@@ -183,17 +186,26 @@ class Recogniser:
     def _put_into_words(self, cut: Piece, setting: Setting) -> Said:
         """What is said in a passage."""
         sound, start = cut
-        segments, others = without_text(
-            f"the speech recogniser failed on the sound from {start:.1f} s on",
-            lambda: self._transcribe(sound, setting),
-        )
-        stuck = [segment for segment in segments if segment.compression_ratio > LOOP]
+        segments, others = self._segments(sound, start, setting)
+        stuck = _stuck(segments)
+        if stuck and not self._model.whole:  # on the 30 s of its training the decoder is surer
+            whole = np.pad(sound, (0, max(0, WINDOW - len(sound))))
+            segments, others = self._segments(whole, start, setting)
+            stuck = _stuck(segments)
         loops = tuple((start + segment.start, start + segment.end) for segment in stuck)
         words = tuple(words_of(segments, start))
         return Said(
             words=words,
             loops=loops,
             others=tuple(laid_over(words, text.split()) for text in others),
+        )
+
+    def _segments(
+        self, sound: NDArray[np.float32], start: float, setting: Setting
+    ) -> tuple[list[Any], list[str]]:
+        return without_text(
+            f"the speech recogniser failed on the sound from {start:.1f} s on",
+            lambda: self._transcribe(sound, setting),
         )
 
     def _transcribe(
@@ -214,6 +226,11 @@ class Recogniser:
             no_speech_threshold=None,
         )
         return list(segments), self._model.others()
+
+
+def _stuck(segments: Sequence[Any]) -> list[Any]:
+    """The segments in which the decoder said the same again and again."""
+    return [segment for segment in segments if segment.compression_ratio > LOOP]
 
 
 def _voice(samples: Samples, setting: Setting) -> tuple[Stretch, ...]:
