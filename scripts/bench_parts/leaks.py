@@ -93,8 +93,8 @@ def covered_by_hand(one: Labelled, policy: Policy) -> Share:
     """
     What counts as leaked where each label is covered whole, though nothing of it can be seen.
 
-    A small face has few cells, and what is painted over it may look like some of them by chance: no
-    detector comes below that.
+    A small face has few cells, and what is painted over it may look like some of them by chance.
+    Where more is covered than the labels, it is less.
     """
     found = Share(0, 0)
     clip = probe(one.path, policy.limits)
