@@ -38,16 +38,20 @@ def listen_again(
     The recogniser on the sound around every removed span, with other settings.
 
     `known` are the cuts around which an earlier second look listened: what it found there is among
-    the others, and nothing else has changed. The microseconds count what it listened to as well.
+    the others, and nothing else has changed. The microseconds count what it listened to as well:
+    the same sound, encoded once more.
     """
     found: list[Span] = []
     listened = 0
     for before, after in zip(source.sound, clip.sound, strict=True):
         cuts = [cut for cut in plan.cuts if cut.stream == before.index]
-        for ear in sound(clip, after) if cuts else []:
+        ears = sound(clip, after) if cuts else []
+        # Channels may be heard one by one that were not, before more of them was cut.
+        new = cuts if len(ears) > 1 else [cut for cut in cuts if cut not in known]
+        for ear in ears:
             _silent(ear, cuts)
             listened += sum(_us_of(window) for window in _windows(ear, cuts))
-            for window in _windows(ear, [cut for cut in cuts if cut not in known]):
+            for window in _windows(ear, new):
                 heard = detector.listen(window.samples, again=True, language=plan.looked.language)
                 # The first look understood it all: what this one does not is removed.
                 for one in to_remove(heard, policy):

@@ -133,6 +133,14 @@ def test_frames_in_which_something_small_may_be_are_looked_at_closer(gpu, quick)
         assert_alike(found, theirs)
 
 
+def test_no_cell_is_a_face_however_low_the_score_may_be(gpu):
+    """Less is enough for a small face, but never nothing."""
+    detector = spots(bright_spots(log_height=2.0), long_side=64, min_score=0.05)
+    frame = as_frame(np.zeros((96, 128, 3), np.uint8))
+    assert detector.detect([frame]) == [[]]
+    assert moved(detector, gpu).detect([frame]) == [[]]
+
+
 @pytest.mark.parametrize("rotation", [90, 180, 270])
 def test_frames_that_are_coded_turned(gpu, seen, rotation):
     detector, frame = seen

@@ -57,6 +57,15 @@ def test_what_is_still_held_is_not_decoded_again():
         np.testing.assert_array_equal(short[first:], WHOLE[first : HELD * PIECE])
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_values_that_are_no_numbers_are_no_silence(value):
+    """Whatever lies beside them: a channel of such a piece and silence is not loud."""
+    broken = np.zeros(PIECE * 3, np.float32)
+    broken[PIECE + 3] = value
+    with pytest.raises(InputError, match="no numbers"):
+        Tape(pieces(broken), lambda: pieces(broken), HELD)
+
+
 def test_threads_may_share_a_tape():
     def slowly():
         for piece in pieces():

@@ -144,6 +144,19 @@ def test_what_thirty_seconds_make_of_a_loop_is_believed(monkeypatch):
     assert (heard.unclear, [word.text for word in heard.words]) == ((), ["not"])
 
 
+def test_thirty_seconds_only_say_what_the_decoder_got_stuck_in(monkeypatch):
+    """Not what was heard beside that, nor what they make of the padding."""
+    first = [said((" so", 0.2, 0.9, 0.9)), said((" no", 1.0, 2.0, 0.9), ratio=9.0)]
+    again = [
+        said((" though", 0.2, 0.8, 0.9), (" not", 1.1, 1.9, 0.9)),
+        said((" thanks", 5.0, 30.0, 0.9), ratio=9.0),
+    ]
+    fake = FakeWhisper(first, again)
+    heard = recogniser(monkeypatch, fake, (0.0, 2.0), (6.0, 8.0)).listen(sound(), again=True)
+    assert [word.text for word in heard.words] == ["so", "not"]
+    assert heard.unclear == ((6.0, 8.0),)
+
+
 @pytest.mark.parametrize(
     ("language", "multilingual", "probability", "covered", "told"),
     [

@@ -111,7 +111,7 @@ class Shown:
         at_an_edge += look.caution - heads.faint
         row["scale"], row["cut_off"] = self._scale, max(at_an_edge - heads.cut_off, LEAST)
         row["small"] = SMALL if look.lenience else 0
-        row["small_score"] = row["min_score"] - look.lenience
+        row["small_score"] = max(row["min_score"] - look.lenience, LEAST)
         row["small_cut_off"] = max(at_an_edge - heads.cut_off - look.lenience, LEAST)
         row["unit"], row["peaks"] = heads.unit, heads.peaks
         row["tallest"], row["flattest"] = heads.aspects

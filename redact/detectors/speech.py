@@ -185,27 +185,37 @@ class Recogniser:
 
     def _put_into_words(self, cut: Piece, setting: Setting) -> Said:
         """What is said in a passage."""
+        said = self._said(*cut, setting)
+        if said.loops and not self._model.whole:
+            return self._on_thirty_seconds(said, cut, setting)
+        return said
+
+    def _on_thirty_seconds(self, said: Said, cut: Piece, setting: Setting) -> Said:
+        """The same, but where the decoder got stuck what it says there on 30 s: it knows those."""
         sound, start = cut
-        segments, others = self._segments(sound, start, setting)
-        stuck = _stuck(segments)
-        if stuck and not self._model.whole:  # on the 30 s of its training the decoder is surer
-            whole = np.pad(sound, (0, max(0, WINDOW - len(sound))))
-            segments, others = self._segments(whole, start, setting)
-            stuck = _stuck(segments)
-        loops = tuple((start + segment.start, start + segment.end) for segment in stuck)
+        whole = np.pad(sound, (0, max(0, WINDOW - len(sound))))
+        again = self._said(whole, start, setting)
+        stuck = joined(said.loops)
+        words = [
+            *(word for word in said.words if not _lies_in(stuck, (word.start + word.end) / 2)),
+            *(word for word in again.words if _lies_in(stuck, word.start, word.end)),
+        ]
+        return Said(
+            words=tuple(sorted(words, key=lambda word: word.start)),
+            loops=tuple(outside(stuck, outside(stuck, joined(again.loops)))),
+        )
+
+    def _said(self, sound: NDArray[np.float32], start: float, setting: Setting) -> Said:
+        segments, others = without_text(
+            f"the speech recogniser failed on the sound from {start:.1f} s on",
+            lambda: self._transcribe(sound, setting),
+        )
+        stuck = [segment for segment in segments if segment.compression_ratio > LOOP]
         words = tuple(words_of(segments, start))
         return Said(
             words=words,
-            loops=loops,
+            loops=tuple((start + segment.start, start + segment.end) for segment in stuck),
             others=tuple(laid_over(words, text.split()) for text in others),
-        )
-
-    def _segments(
-        self, sound: NDArray[np.float32], start: float, setting: Setting
-    ) -> tuple[list[Any], list[str]]:
-        return without_text(
-            f"the speech recogniser failed on the sound from {start:.1f} s on",
-            lambda: self._transcribe(sound, setting),
         )
 
     def _transcribe(
@@ -228,9 +238,9 @@ class Recogniser:
         return list(segments), self._model.others()
 
 
-def _stuck(segments: Sequence[Any]) -> list[Any]:
-    """The segments in which the decoder said the same again and again."""
-    return [segment for segment in segments if segment.compression_ratio > LOOP]
+def _lies_in(stretches: Sequence[Stretch], *moments: float) -> bool:
+    """Whether one of the moments is in one of the stretches."""
+    return any(start <= one <= end for start, end in stretches for one in moments)
 
 
 def _voice(samples: Samples, setting: Setting) -> tuple[Stretch, ...]:

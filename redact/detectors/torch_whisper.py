@@ -54,6 +54,14 @@ class TorchWhisper:
         self.model = SimpleNamespace(is_multilingual=self._whisper.is_multilingual)
 
     @property
+    def whole(self) -> bool:
+        """It is always given 30 seconds, whatever `whole` of the other one is set to."""
+        return True
+
+    @whole.setter
+    def whole(self, _: bool) -> None: ...
+
+    @property
     def heads(self) -> tuple[tuple[int, int], ...]:
         """Layer and number of each attention head that follows the sound."""
         pairs = self._whisper.alignment_heads.indices().T.tolist()

@@ -60,7 +60,7 @@ def sound(clip: Clip, stream: SoundStream) -> list[Sound]:
     ear, _ = _sound(_Ear(clip, stream, mixed.mean), _Ear(clip, stream, _mean), held)
     if not mixed.hides:
         return [ear]
-    channels = [_Ear(clip, stream, _channel(number)) for number in range(stream.channels)]
+    channels = [_Ear(clip, stream, _channel(number)) for number in range(mixed.channels)]
     ears = [_sound(one, one, held) for one in channels]
     # By its loudest sample: the mean of a long stream hides a word.
     return [ear for ear, loudest in ears if loudest > _AUDIBLE] or [ears[0][0]]
@@ -75,11 +75,14 @@ class _Mixed:
     """The mean of the channels, and whether it hides what a channel holds."""
 
     def __init__(self) -> None:
+        self.channels = 0
+        """Of the sound as it is decoded, whatever the container says."""
         self._cancels = False
         self._common = self._apart = 0.0
 
     def mean(self, samples: NDArray[np.float32], some: Blocks) -> NDArray[np.float32]:
         mean = _mean(samples, some)
+        self.channels = len(samples)
         common, channels = _energy(mean[None], some), _energy(samples, some)
         loudest = channels.max(axis=0)  # in each block: a word is soon over
         audible = loudest > _AUDIBLE**2
@@ -193,6 +196,8 @@ class Tape:
         self.loudest = 0.0
         """Of all samples, the one that is farthest from 0."""
         for piece in first:
+            if not np.isfinite(piece).all():  # a channel of which no sample is loudest goes unheard
+                raise InputError("the sound holds values that are no numbers.")
             self._keep(piece)
             self._size += piece.size
             self.loudest = max(self.loudest, float(np.abs(piece).max()))
