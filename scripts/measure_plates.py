@@ -67,7 +67,8 @@ def main() -> None:
     for name, part in PARTS.items():
         if options.only in (None, name):
             print(f"measuring {name} ...", flush=True)
-            result |= {"where": _where(), name: part(options)}
+            measured = {**result.get("measured", {}), name: _where()}
+            result |= {"measured": measured, name: part(options)}
             RESULTS.write_text(json.dumps(result, indent=1) + "\n")
     if options.write or options.only == "write":
         card.write(ROOT, result)

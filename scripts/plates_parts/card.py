@@ -40,12 +40,18 @@ def _table(head: list[str], rows: list[list[str]]) -> str:
 
 
 def _where(result: dict[str, Any]) -> str:
-    where = result["where"]
-    return (
-        f"Measured on {where['date']} with the weights {where['model'][:16]} at a score of "
-        f"{where['min_score']}: {where['machine']}, onnxruntime {where['onnxruntime']}, "
-        f"Python {where['python']}."
-    )
+    """Of each part, unless all were measured at once."""
+    made: dict[str, list[str]] = {}
+    for part, where in result["measured"].items():
+        said = (
+            f"on {where['date']} with the weights {where['model'][:16]} at a score of "
+            f"{where['min_score']}: {where['machine']}, onnxruntime {where['onnxruntime']}, "
+            f"Python {where['python']}"
+        )
+        made.setdefault(said, []).append(part)
+    if len(made) == 1:
+        return f"Measured {next(iter(made))}."
+    return " ".join(f"Measured ({', '.join(parts)}) {said}." for said, parts in made.items())
 
 
 def _summary(result: dict[str, Any]) -> str:
@@ -165,7 +171,7 @@ def _card(result: dict[str, Any], training: dict[str, Any]) -> str:
     fonts = ", ".join(f"{name} ({licence})" for name, licence in PACKAGES.items())
     tables = {
         "where": _where(result),
-        "threshold": result["where"]["min_score"],
+        "threshold": result["measured"]["pictures"]["min_score"],
         "fonts": fonts,
         "by_width": _by(result, "by_width", WIDTH_NAMES),
         "by_height": _by(result, "by_height", HEIGHT_NAMES),
