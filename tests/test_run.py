@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 import redact as api
 from redact.errors import ResidualError
+from redact.methods.geometry import touched
 from redact.plan import Plan
 from redact.types import Kind
 from tests.command import Outcome, bytes_of, redact
