@@ -160,7 +160,7 @@ def test_frames_in_memory(models, moving):
     outside = np.ones(moving.shape[:3], bool)
     for region in report.regions:
         for index, one in enumerate(region.boxes, region.first):
-            edge = one.grow(0.5).clip(360, 240) or one  # the soft edge lies outside the region
+            edge = touched(one, 360, 240)  # the soft edge lies outside the region
             outside[index, edge.y0 : edge.y1, edge.x0 : edge.x1] = False
     np.testing.assert_array_equal(covered[outside], moving[outside])
 
