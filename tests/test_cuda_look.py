@@ -133,6 +133,19 @@ def test_frames_in_which_something_small_may_be_are_looked_at_closer(gpu, quick)
         assert_alike(found, theirs)
 
 
+@pytest.mark.parametrize("faint", [0.0, 0.1])
+@pytest.mark.parametrize("levels", [(255, 255, 112, 97), (255, 112, 97), (112,)])
+def test_in_a_crowd_less_is_enough_for_a_small_face(gpu, levels, faint):
+    detector = spots(bright_spots(log_height=2.0), min_score=0.5, faint=faint)
+    picture = np.zeros((96, 128, 3), np.uint8)
+    for number, level in enumerate(levels):
+        picture[48:52, 12 + 28 * number : 16 + 28 * number] = level
+    (expected,) = detector.detect([as_frame(picture)])
+    (found,) = moved(detector, gpu).detect([as_frame(picture)])
+    key = lambda one: (one.doubtful, one.box.x0)  # noqa: E731
+    assert_alike(sorted(found, key=key), sorted(expected, key=key))
+
+
 def test_no_cell_is_a_face_however_low_the_score_may_be(gpu):
     """Less is enough for a small face, but never nothing."""
     detector = spots(bright_spots(log_height=2.0), long_side=64, min_score=0.05)

@@ -142,23 +142,32 @@ class TestSmall:
 
     low, tall = bright_spots(log_height=2, log_width=1), bright_spots(log_height=2.2, log_width=1)
 
-    def scores(self, finder: FaceDetector, *levels, size=128):
+    def scores(self, finder: FaceDetector, *levels, doubtful=False):
         luma = np.zeros((96, 128), np.uint8)
         for number, level in enumerate(levels):
-            luma[48:52, 24 + 32 * number : 28 + 32 * number] = level
+            luma[48:52, 12 + 28 * number : 16 + 28 * number] = level
         (found,) = finder.detect([frame_of(luma, full_range=True)])
-        return [round(one.score, 2) for one in found if not one.doubtful]
+        return [round(one.score, 2) for one in found if one.doubtful is doubtful]
 
-    def test_of_a_small_face_less_is_enough(self):
+    def test_of_a_small_face_less_is_enough_in_a_crowd(self):
         finder = detector(self.low, min_score=0.5)
 
-        assert self.scores(finder, 255, 112, 97) == [1.0, 0.44]
-        assert self.scores(detector(self.tall, min_score=0.5), 255, 112, 97) == [1.0]
+        assert self.scores(finder, 255, 255, 112, 97) == [1.0, 1.0, 0.44]
+        assert self.scores(detector(self.tall, min_score=0.5), 255, 255, 112, 97) == [1.0, 1.0]
+
+    def test_and_elsewhere_as_much_as_of_others(self):
+        """What would be doubtful of a tall face is doubtful of a small one."""
+        for faint, least in ((0.0, None), (0.08, 0.44), (0.02, None)):
+            finder = detector(self.low, min_score=0.5, faint=faint)
+            assert self.scores(finder, 255, 112) == [1.0]
+            assert self.scores(finder, 112) == []
+            doubts = self.scores(finder, 255, 112, 97, doubtful=True)
+            assert doubts == ([least] if least else [])
 
     def test_but_not_for_the_second_look(self):
         finder = detector(self.low, min_score=0.5)
 
-        assert self.scores(finder.at_size(128), 255, 112, 97) == [1.0]
+        assert self.scores(finder.at_size(128), 255, 255, 112, 97) == [1.0, 1.0]
 
     def test_where_one_may_be_there_is_a_closer_look(self):
         """The square fills a quarter of a cell of the first look, and more of the closer one's."""

@@ -45,8 +45,12 @@ QUICK = 0.6
 """A quick look is one look, at this share of the size: a fifth of what all looks cost."""
 
 LENIENCE = 0.1
-"""By this much less is enough for a small face, in a first look at the whole picture upright: a
-wrong box that small covers next to nothing, outside of crowds."""
+"""By this much less is enough for a small face in a crowd, in a first look at the whole picture
+upright."""
+
+CROWD = 2
+"""So many faces that are sure without that make a crowd. Where nobody is, what scores so little is
+no face: clips without people were encoded for it, which could be copied."""
 
 WORTH = 0.1
 """Where a small face may be that scores this much, there is a closer look."""
@@ -86,8 +90,8 @@ class FaceDetector:
         model: the file as published, its digest checked by the caller.
         label: the model's name; `name` is this and the start of the sha256.
         min_score: detections below this are dropped. The smallest and the turned looks, which
-            find more that is no face, have to be surer by up to 0.15; of small faces and of what
-            the picture's edge cuts off less is enough.
+            find more that is no face, have to be surer by up to 0.15; of small faces in a crowd and
+            of what the picture's edge cuts off less is enough.
         long_side: pictures are scaled to this for a look; where small faces may be, to CLOSER
             times this for another.
         threads: of one run; 0 lets onnxruntime choose.
@@ -211,7 +215,11 @@ class FaceDetector:
         scores = np.concatenate([one.scores for one in faces])
         sure = np.concatenate([one.sure for one in faces])
         certain = detections(*merge(boxes[sure], scores[sure]), frame, self.name)
-        return certain + apart(detections(*merge(boxes, scores), frame, self.name), certain)
+        doubtful = apart(detections(*merge(boxes, scores), frame, self.name), certain)
+        if not self._looks[0].lenience:
+            return certain + doubtful
+        size = (frame.width, frame.height)
+        return counted(certain, doubtful, size, self._min_score, self._faint)
 
 
 def detections(
@@ -224,6 +232,32 @@ def detections(
         if x0 < x1 and y0 < y1:
             found.append(Detection(Kind.FACE, Box.covering(x0, y0, x1, y1), min(score, 1.0), name))
     return found
+
+
+def counted(
+    certain: Sequence[Detection],
+    doubtful: Sequence[Detection],
+    size: tuple[int, int],
+    min_score: float,
+    faint: float,
+) -> list[Detection]:
+    """
+    What counts of a frame, `size` wide and high: where there is no crowd, without LENIENCE.
+
+    What was certain by that alone is doubtful then, if it scores what anything doubtful has to.
+    """
+    width, height = size
+
+    def at_an_edge(box: Box) -> bool:
+        return box.x0 <= 1 or box.y0 <= 1 or box.x1 >= width - 1 or box.y1 >= height - 1
+
+    sure = [
+        one for one in certain if one.score >= min_score - (CUT_OFF if at_an_edge(one.box) else 0.0)
+    ]
+    if len(sure) >= CROWD:
+        return [*certain, *doubtful]
+    others = [replace(one, doubtful=True) for one in certain if one not in sure]
+    return sure + [one for one in [*others, *doubtful] if one.score >= min_score - faint]
 
 
 def apart(found: Sequence[Detection], certain: Sequence[Detection]) -> list[Detection]:

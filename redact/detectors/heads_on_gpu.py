@@ -77,6 +77,7 @@ class Shown:
         columns, rows = (side // heads.stride for side in self._bordered)
         self._map = (columns, rows) if look.turns % 2 else (rows, columns)
         self.cells, self.long_side = rows * columns, look.long_side
+        self.lenient = look.lenience > 0
 
     def tensor(self, gpu: Gpu, frames: Sequence[FrameOnGpu]) -> Tensor:
         rows = np.stack([shown(frame, *self._size) for frame in frames])

@@ -14,7 +14,7 @@ from redact.cuda.kernels import Finder, shrunk
 from redact.cuda.surfaces import FrameOnGpu, on_gpu, on_host
 from redact.detectors import PictureDetector, plates
 from redact.detectors.closer_on_gpu import closer_on_gpu
-from redact.detectors.faces import LEAST, WORTH, FaceDetector, Look, apart, shows_more
+from redact.detectors.faces import LEAST, WORTH, FaceDetector, Look, apart, counted, shows_more
 from redact.detectors.gathered import Gathered
 from redact.detectors.heads_on_gpu import CENTERFACE, PLATES, Heads, Shown
 from redact.detectors.plates import PlateDetector
@@ -99,12 +99,16 @@ class DetectorOnGpu:
     def _found(
         self, here: Sequence[FrameOnGpu], looks: Sequence[Shown], returned: Sequence[Outputs]
     ) -> list[list[Detection]]:
-        certain = self._merged(here, looks, returned, self._min_score)
-        if not self._faint:
-            return certain
-        lower = max(self._min_score - self._faint, LEAST)
-        found = self._merged(here, looks, returned, lower)
-        return [sure + apart(more, sure) for more, sure in zip(found, certain, strict=True)]
+        found = certain = self._merged(here, looks, returned, self._min_score)
+        if self._faint:
+            lower = max(self._min_score - self._faint, LEAST)
+            found = self._merged(here, looks, returned, lower)
+        doubtful = [apart(more, sure) for more, sure in zip(found, certain, strict=True)]
+        each = zip(certain, doubtful, strict=True)
+        if not looks[0].lenient:
+            return [sure + rest for sure, rest in each]
+        size = here[0].upright_size
+        return [counted(*one, size, self._min_score, self._faint) for one in each]
 
     def _run(self, frames: Sequence[FrameOnGpu], look: Shown) -> Outputs:
         outputs = run_on_gpu(self._network, self._gpu, look.tensor(self._gpu, frames))
