@@ -58,8 +58,8 @@ class Faces(_Checked):
     margin: float = _between(0.15, 0, 3)
     """Each side of a box moves out by this share of its length before it is covered."""
     min_score: float = _between(0.25, 0.01, 0.99)
-    """Detections below this are dropped; 0.1 less is enough for a small face in a crowd, and for one that the
-    picture's edge cuts off. Low: a miss costs a person, a false alarm a patch."""
+    """Detections below this are dropped; 0.1 less is enough for a small face in a crowd, and for
+    one that the picture's edge cuts off. Low: a miss costs a person, a false alarm a patch."""
     long_side: int = _between(960, 160, 8192)
     """The picture is scaled down to this long side for a look; where small faces may be, to one
     and a half times this for another."""

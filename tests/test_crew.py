@@ -39,6 +39,16 @@ def at_once(*works):
         return [one.result for one in [pool.submit(*work) for work in works]]
 
 
+def assert_one_crashed(fails, works, process):
+    """One clip is held, and the other, whose work gives 7, was done again in another process."""
+    with pytest.raises(InputError) as caught:
+        fails()
+    assert caught.value.reason is Reason.CRASHED
+    value, ran_in = works()
+    assert value == 7
+    assert ran_in != process
+
+
 def test_all_work_in_one_process_at_the_same_time(crew):
     results = at_once(*((do, one, "slow", n) for n, one in enumerate(crew.workers)))
     assert [one()[0] for one in results] == [0, 1, 2]
@@ -49,12 +59,7 @@ def test_who_crashes_the_child_is_held_and_the_others_are_done_again(crew):
     one, other, third = crew.workers
     process = do(third, "process")
     fails, works = at_once((do, one, "crash"), (do, other, "slow", 7))
-    with pytest.raises(InputError) as caught:
-        fails()
-    assert caught.value.reason is Reason.CRASHED
-    value, ran_in = works()
-    assert value == 7
-    assert ran_in != process
+    assert_one_crashed(fails, works, process)
     assert do(third, "echo", 5) == 5
     assert do(third, "process") == do(one, "process") != process
 
@@ -87,12 +92,7 @@ def test_no_clip_waits_for_a_thread_of_the_child_that_is_gone(crew, method, numb
         (lambda: do(crew.workers[number], method, seconds=10),),
         (do, crew.workers[1 - number], "slow", 7),
     )
-    with pytest.raises(InputError) as caught:
-        fails()
-    assert caught.value.reason is Reason.CRASHED
-    value, ran_in = works()
-    assert value == 7
-    assert ran_in != process
+    assert_one_crashed(fails, works, process)
 
 
 def test_an_error_of_one_clip_is_its_own(crew):
