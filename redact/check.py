@@ -20,7 +20,8 @@ from redact.detectors.opened import Detectors
 from redact.detectors.upright import upright
 from redact.errors import Reason, ResidualError
 from redact.listen import listen
-from redact.look import Looker, Schedule, Seen, ahead, look_at_picture
+from redact.look import Looker, Schedule, Seen, look_at_picture
+from redact.media.ahead import ahead
 from redact.media.coded import coded
 from redact.media.decode import frames
 from redact.media.probe import Clip, PictureStream, SoundStream, probe

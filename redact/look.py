@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import queue
-import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future
@@ -13,6 +10,7 @@ from fractions import Fraction
 
 from redact.detectors import PictureDetector
 from redact.errors import InputError, Reason
+from redact.media.ahead import ahead
 from redact.media.decode import frames
 from redact.media.probe import Clip
 from redact.tracking import SceneCuts, Unlike, link
@@ -235,36 +233,3 @@ def _detect(detector: PictureDetector, frames: Sequence[Frame]) -> list[list[Det
             grey = replace(frame, planes=(frame.alpha,), rgb=False, full_range=True)
             detections += detector.detect([grey])[0]
     return found
-
-
-def ahead(source: Iterator[Frame], *, depth: int = 8) -> Iterator[Frame]:
-    """The same frames, decoded in a thread while the detector looks at earlier ones."""
-    ready: queue.Queue[Frame | BaseException | None] = queue.Queue(maxsize=depth)
-    stop = threading.Event()
-
-    def put(item: Frame | BaseException | None) -> None:
-        while not stop.is_set():
-            with contextlib.suppress(queue.Full):
-                ready.put(item, timeout=0.2)
-                return
-
-    def decode() -> None:
-        try:
-            for frame in source:
-                put(frame)
-                if stop.is_set():
-                    return
-            put(None)
-        except BaseException as error:  # noqa: BLE001  # raised again by the reader below
-            put(error)
-
-    thread = threading.Thread(target=decode, daemon=True)
-    thread.start()
-    try:
-        while (item := ready.get()) is not None:
-            if isinstance(item, BaseException):
-                raise item
-            yield item
-    finally:
-        stop.set()
-        thread.join()

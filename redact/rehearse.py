@@ -17,7 +17,8 @@ import numpy as np
 from redact.check import Covered, second_look
 from redact.detectors import PictureDetector
 from redact.detectors.opened import Detectors
-from redact.look import Looker, ahead
+from redact.look import Looker
+from redact.media.ahead import ahead
 from redact.media.decode import frames
 from redact.media.probe import Clip
 from redact.methods import Patch

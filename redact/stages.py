@@ -19,6 +19,7 @@ from redact.cuda.calls import GpuLostError, GpuMemoryError
 from redact.cuda.driver import Gpu
 from redact.cuda.surfaces import FrameOnGpu
 from redact.errors import DetectorError, InputError
+from redact.media.ahead import ahead
 from redact.media.decode import frames, pictures
 from redact.media.encode import PictureEncoder
 from redact.media.nvenc import NvencEncoder, why_not_encoded
@@ -142,10 +143,10 @@ class Stages:
                 yield frame, picture
 
         if self.gpu is None:
-            return by_cpu()
+            return ahead(by_cpu())
         gpu = self.gpu
         return self._on_gpu_or_not(
-            clip, lambda: self._to_encoder(clip, gpu, partial(on_gpu, gpu)), by_cpu
+            clip, lambda: self._to_encoder(clip, gpu, partial(on_gpu, gpu)), lambda: ahead(by_cpu())
         )
 
     def again(self, clip: Clip) -> Iterator[list[Pair]]:

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from redact.errors import DetectorError, InputError
-from redact.look import BATCH, WAITING, Looker, Schedule, ahead, look_at_picture
+from redact.look import BATCH, WAITING, Looker, Schedule, look_at_picture
+from redact.media.ahead import ahead
 from redact.media.probe import probe
 from redact.policy import Limits
 from redact.types import Box, Detection, Frame, Kind
