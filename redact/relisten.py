@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from redact.detectors.names import NameDetector
+from redact.detectors.names import Heard, NameDetector
 from redact.detectors.voice import joined, outside
 from redact.errors import Reason, ResidualError
 from redact.listen import span_of, to_remove
@@ -22,6 +22,8 @@ AROUND_SECONDS = 4.0
 """How much sound around a removed span is listened to again."""
 BEYOND_A_WORD_US = 500_000
 """How much less than this of a found name may lie beside what was removed."""
+AT_ONCE = 12 * PIECE
+"""Samples of windows that are in memory, and listened to side by side."""
 SILENT = 0.003
 """Root mean square of what may be left inside a silenced span by a lossy encoder."""
 
@@ -51,13 +53,35 @@ def listen_again(
         for ear in ears:
             _silent(ear, cuts)
             listened += sum(_us_of(window) for window in _windows(ear, cuts))
-            for window in _windows(ear, new):
-                heard = detector.listen(window.samples, again=True, language=plan.looked.language)
+            for window, heard in _heard(_windows(ear, new), detector, plan.looked.language):
                 # The first look understood it all: what this one does not is removed.
                 for one in to_remove(heard, policy):
                     span = span_of(one, window, before.index, detector.name)
                     found += [] if _removed(span, cuts) else [span]
     return tuple(found), listened
+
+
+def _heard(
+    windows: Iterable[Sound], detector: NameDetector, language: str
+) -> Iterator[tuple[Sound, Heard]]:
+    """What is heard again in each window: in some at once, that are read one after the other."""
+    for some in _some(windows):
+        samples = [one.samples for one in some]
+        if len(some) > 1:
+            samples = [one[:] for one in samples]
+        yield from zip(some, detector.listen_again(samples, language=language), strict=True)
+
+
+def _some(windows: Iterable[Sound]) -> Iterator[list[Sound]]:
+    """The windows in order, as many at once as AT_ONCE allows; a longer one alone."""
+    some: list[Sound] = []
+    for window in windows:
+        if some and sum(len(one.samples) for one in [*some, window]) > AT_ONCE:
+            yield some
+            some = []
+        some.append(window)
+    if some:
+        yield some
 
 
 def _silent(ear: Sound, cuts: Sequence[Cut]) -> None:

@@ -82,7 +82,8 @@ def simulated(detector: NameDetector, *, again: bool) -> Output:
 
     def output(_path: Path, samples: Sound) -> Sound:
         result = samples.copy()
-        for start, end, _ in detector.listen(samples, again=again).names:
+        heard = detector.listen_again([samples])[0] if again else detector.listen(samples)
+        for start, end, _ in heard.names:
             result[int(start * RATE) : int(np.ceil(end * RATE))] = 0
         return result
 

@@ -64,10 +64,13 @@ class Ears:
     def __init__(self, fault=None):
         self.fault = fault
 
-    def listen(self, samples, *, again=False, language=""):
+    def listen(self, samples, *, again=False):
         if self.fault and len(samples) % VICTIM == 0:
             return self.fault(again)
         return heard()
+
+    def listen_again(self, windows, *, language=""):
+        return [self.listen(one, again=True) for one in windows]
 
     def listen_together(self, ears):
         return [self.listen(samples) for samples in ears]

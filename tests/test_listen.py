@@ -26,7 +26,7 @@ class Ears:
     def __init__(self, *languages):
         self.languages = list(languages)
 
-    def listen(self, samples, *, again=False, language=""):
+    def listen(self, samples):
         told = self.languages.pop(0)
         speech = ((0.0, 0.5),) if told else ()
         return Heard(names=(), speech=speech, unclear=(), language=told, covered=told in ("", "en"))
@@ -56,7 +56,7 @@ class Talk:
 
     name = "ear@0"
 
-    def listen(self, samples, *, again=False, language=""):
+    def listen(self, samples):
         return Heard(
             names=(),
             speech=((0.3, 0.6),),

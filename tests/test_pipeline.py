@@ -63,7 +63,7 @@ class Names:
         self.spans, self.language, self.covered = spans, language, covered
         self.unclear, self.error = unclear, error
 
-    def listen(self, samples, *, again=False, language=""):
+    def listen(self, samples, *, again=False):
         if self.error:
             raise self.error
         speech = ((0.0, len(samples) / 16_000),) if self.language else ()
@@ -79,6 +79,9 @@ class Names:
             language=self.language,
             covered=self.covered,
         )
+
+    def listen_again(self, windows, *, language=""):
+        return [self.listen(one, again=True) for one in windows]
 
     def listen_together(self, ears):
         return [self.listen(samples) for samples in ears]

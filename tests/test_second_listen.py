@@ -25,7 +25,7 @@ class Ear:
     def __init__(self, *, unclear=(), covered=True, stubborn=False):
         self.unclear, self.covered, self.stubborn = unclear, covered, stubborn
 
-    def listen(self, samples, *, again=False, language=""):
+    def listen(self, samples, *, again=False):
         if not again:
             speech = ((0.0, len(samples) / 16_000),)
             return Heard(
@@ -39,6 +39,9 @@ class Ear:
             language="en" if self.covered else "de",
             covered=self.covered or not loud,
         )
+
+    def listen_again(self, windows, *, language=""):
+        return [self.listen(one, again=True) for one in windows]
 
     @staticmethod
     def _is_loud(samples, stretch):
@@ -74,7 +77,7 @@ class Patient(Ear):
         super().__init__()
         self.windows = []
 
-    def listen(self, samples, *, again=False, language=""):
+    def listen(self, samples, *, again=False):
         names = ((*NAME, 0.8), (16.0, 16.3, 0.8))
         if again:
             self.windows.append(len(samples) / 16_000)
@@ -91,6 +94,30 @@ def test_another_round_listens_around_what_is_new(tmp_path):
     around = [4.8, 8.3, 9.0]  # the first name, the second, and what was found from 14 to 15 s
     assert ear.windows == pytest.approx(around, abs=0.01)
     assert made.verdict.sound_us_scanned == pytest.approx(15_100_000, abs=10_000)
+
+
+class Reader(Patient):
+    """Notes how long the windows are that it is given at once, and whether they were read."""
+
+    def listen_again(self, windows, *, language=""):
+        read = all(isinstance(one, np.ndarray) for one in windows)
+        self.windows.append(([round(len(one) / 16_000) for one in windows], read))
+        return [Heard(names=(), speech=(), unclear=(), language="en", covered=True)] * len(windows)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "given"),
+    [(15, [([5, 8], True)]), (12, [([5], False), ([8], False)])],
+    ids=["both", "one after the other"],
+)
+def test_windows_are_listened_to_side_by_side_as_far_as_they_fit(
+    tmp_path, monkeypatch, seconds, given
+):
+    monkeypatch.setattr("redact.relisten.AT_ONCE", seconds * 16_000)
+    ear = Reader()
+    voice = [Voice(codec="flac", seconds=24.0)]
+    made, _ = make(made_of(nobody(), names=ear), make_clip(tmp_path / "clip.mkv", None, voice))
+    assert (made.rounds, ear.windows) == (1, given)
 
 
 def test_unsearched_speech_goes_with_the_names_in_it():

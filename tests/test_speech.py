@@ -1,6 +1,7 @@
 """The recogniser: what counts as voice, how passages are cut, which words get which times."""
 
 import json
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -128,6 +129,21 @@ def test_a_loop_of_the_decoder_is_heard_on_thirty_seconds_and_then_unclear(monke
     heard = recogniser(monkeypatch, fake, (0.0, 2.0)).listen(sound(), again=True)
     assert heard.unclear == ((0.0, 2.0),)
     assert [len(one) for one, _ in fake.calls] == [pytest.approx(2.65 * RATE, abs=1), 30 * RATE]
+
+
+def test_windows_are_listened_to_side_by_side_and_keep_their_order(monkeypatch):
+    made = recogniser(monkeypatch, FakeWhisper())
+    made._workers, second_is_done = 2, threading.Event()
+
+    def listen(window, **how):
+        assert how == {"again": True, "language": "en"}
+        if len(window) == 2 * RATE:
+            second_is_done.set()
+        assert second_is_done.wait(30)
+        return len(window)
+
+    monkeypatch.setattr(made, "listen", listen)
+    assert made.listen_again([sound(3), sound(2)], language="en") == [3 * RATE, 2 * RATE]
 
 
 def test_a_loop_in_the_first_look_is_unclear(monkeypatch):

@@ -108,19 +108,29 @@ class NameDetector:
         self.note = self._recogniser.note
         """What the user should know of where it runs."""
 
-    def listen(self, samples: Samples, *, again: bool = False, language: str = "") -> Heard:
+    def listen(self, samples: Samples) -> Heard:
         """
         Find the names in `samples`, mono at 16 kHz.
 
-        `again` listens with another setting (passages, voice threshold, beam, temperatures), for
-        the second look. `language` is what the samples are known to be in, as an earlier listen
-        to more of them told it; it is told anew where it is "", "und" or "mul". No names is
-        "listened, and heard none"; DetectorError is raised if it could not listen.
+        No names is "listened, and heard none"; DetectorError is raised if it could not listen.
+        """
+        return self.listen_together([samples])[0]
+
+    def listen_again(self, windows: Sequence[Samples], *, language: str = "") -> list[Heard]:
+        """
+        What a second look hears in each window, as `listen`; several windows at once.
+
+        With another setting (passages, voice threshold, beam, temperatures). `language` is what
+        they are known to be in, as an earlier listen to more of them told it; it is told anew
+        where it is "", "und" or "mul".
         """
         with self._turn:
-            heard = self._recogniser.listen(samples, again=again, language=language)
+            heard = self._recogniser.listen_again(windows, language=language)
             # The second look holds a clip: what it only doubts must not.
-            return self._find_all([heard], [samples], doubt=None if again else self._doubt)[0]
+            return [
+                self._find_all([one], [samples], doubt=None)[0]
+                for one, samples in zip(heard, windows, strict=True)
+            ]
 
     def listen_together(self, ears: Sequence[Samples]) -> list[Heard]:
         """As `listen`, to several ears of one clip: a name heard in one is looked for in all."""

@@ -19,6 +19,7 @@ from redact.detectors.words import Said, Word, plausible, words_of
 from redact.errors import DetectorError
 from redact.types import Samples
 
+S = TypeVar("S")
 T = TypeVar("T")
 COVERED = "en"
 """The language whose names can be found."""
@@ -136,7 +137,11 @@ class Recogniser:
             covered=covered,
         )
 
-    def _each(self, work: Callable[[Stretch], T], parts: Sequence[Stretch]) -> list[T]:
+    def listen_again(self, windows: Sequence[Samples], *, language: str = "") -> list[Transcript]:
+        """Each of the windows as a second look hears it, several at once; see `listen`."""
+        return self._each(lambda one: self.listen(one, again=True, language=language), windows)
+
+    def _each(self, work: Callable[[S], T], parts: Sequence[S]) -> list[T]:
         """What `work` makes of each part, several at once."""
         if len(parts) < 2 or self._workers == 1:
             return [work(part) for part in parts]
