@@ -65,3 +65,12 @@ def test_a_window_without_any_sound_is_no_error(heard, monkeypatch):
     monkeypatch.setattr(voice, "WINDOW", 40)
     samples = np.concatenate([np.zeros(100 * RATE, np.float32), sound(20, (3, 6))])
     assert seconds_of(find_voice(samples, threshold=0.4, longest=8.0)) == {103, 104, 105}
+
+
+def test_voice_without_a_pause_is_parted_late_and_where_it_is_softest(heard):
+    """At 7 s and then at 14: the softer places at 5 and 11 s would make short passages."""
+    samples = sound(20, (0, 20))
+    for second, level in ((5, 0.2), (7, 0.3), (11, 0.2), (14, 0.3)):
+        samples[second * RATE : round((second + 0.1) * RATE)] = level
+    parts = find_voice(samples, threshold=0.4, longest=8.0)
+    assert [one for part in parts for one in part] == pytest.approx([0, 7, 7, 14, 14, 20], abs=0.05)

@@ -45,6 +45,9 @@ BESIDE = 2
 NEAR = 1.0
 """Seconds: a recogniser's times waver."""
 
+FULL = 0.75
+"""Share of the longest passage that one has at least where voice goes on without a pause: a
+recogniser takes as long for a short one, and errs at its ends."""
 LONGEST_PAUSE = 3.0
 """Seconds without voice that part two passages. Whisper invents words in long silence."""
 
@@ -126,13 +129,17 @@ def _band(samples: NDArray[np.float32], hertz: tuple[float, float]) -> NDArray[n
 
 
 def _shorter(samples: Samples, stretch: Stretch, longest: float) -> Iterator[Stretch]:
-    """The stretch in pieces of at most `longest` seconds, parted where it is softest."""
+    """
+    The stretch in pieces of FULL to all of `longest` seconds, parted where it is softest.
+
+    The last one may be shorter.
+    """
     start, end = stretch
     while end - start > longest:
-        middle = start + longest / 2
-        part = samples[round(middle * RATE) : round((start + longest) * RATE)]
+        earliest = start + FULL * longest
+        part = samples[round(earliest * RATE) : round((start + longest) * RATE)]
         frames = np.abs(part[: part.size // FRAME * FRAME]).reshape(-1, FRAME).max(axis=1)
-        softest = middle + (int(frames.argmin()) + 0.5) * FRAME / RATE
+        softest = earliest + (int(frames.argmin()) + 0.5) * FRAME / RATE
         yield start, softest
         start = softest
     yield start, end
