@@ -78,7 +78,9 @@ WAYS: dict[str, Callable[[Sound], Sound]] = {
 def missed(take: Take, change: Callable[[Sound], Sound]) -> int:
     """How many of a clip's names are not noticed as voice."""
     voice = find_voice(
-        change(take.clean).astype(np.float32), threshold=FIRST.voice_threshold, longest=28.0
+        change(take.clean).astype(np.float32),
+        threshold=FIRST.voice_threshold,
+        longest=FIRST.longest,
     )
     inside = [
         sum(max(0.0, min(end, name.end) - max(start, name.start)) for start, end in voice)

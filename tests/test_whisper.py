@@ -60,7 +60,7 @@ def test_another_passage_is_encoded_for_itself(whisper, other):
 
 
 @pytest.mark.parametrize(
-    ("hundredths", "expected"), [(0, 1500), (250, 1500), (1301, 1502), (1500, 1700), (2900, 3000)]
+    ("hundredths", "expected"), [(0, 2000), (250, 2000), (1801, 2002), (2000, 2200), (2900, 3000)]
 )
 def test_the_encoder_gets_a_pause_after_the_sound_and_no_more(hundredths, expected):
     features = np.zeros((80, 3000), np.float32)
@@ -70,13 +70,11 @@ def test_the_encoder_gets_a_pause_after_the_sound_and_no_more(hundredths, expect
     np.testing.assert_array_equal(left, features[:, :expected])
 
 
-@pytest.mark.parametrize(("whole", "frames"), [(True, 3000), (False, 1500)])
-def test_the_encoder_gets_the_thirty_seconds_if_it_is_to(whisper, whole, frames):
+def test_what_is_encoded_is_not_padded_to_thirty_seconds(whisper):
     given = []
     whisper.model.encode = lambda features, *, to_cpu: given.append(features)
-    whisper.whole = whole
     whisper.encode(as_transcribed(passage(0.1)))
-    assert given[0].shape == [1, 80, frames]
+    assert given[0].shape == [1, 80, 2000]
 
 
 def test_nothing_is_kept_once_it_was_used(whisper):
@@ -104,6 +102,14 @@ def test_every_beam_is_asked_for():
     assert network.generate(beam_size=5) == {"beam_size": 5, "num_hypotheses": 5}
     assert network.generate(beam_size=1, num_hypotheses=3)["num_hypotheses"] == 3
     assert network.is_multilingual
+
+
+def test_where_others_would_draw_it_may_not_say_the_same_again():
+    """As faster-whisper asks for another try at a temperature of a quarter."""
+    network = _EveryBeam(SimpleNamespace(generate=lambda **options: options))
+    drawn = {"beam_size": 1, "num_hypotheses": 5, "sampling_topk": 0, "sampling_temperature": 1 / 4}
+    wanted = {"beam_size": 5, "num_hypotheses": 5, "no_repeat_ngram_size": 4, "patience": 2.0}
+    assert network.generate(**drawn, patience=2.0) == wanted
 
 
 def test_the_texts_of_the_other_beams_are_told_once(whisper):

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-import ctranslate2  # type: ignore[import-untyped]
 import numpy as np
 from numpy.typing import NDArray
 
@@ -60,26 +59,26 @@ class Transcript:
 class Setting:
     """How to listen. The second look differs from the first in all of these."""
 
-    longest: float  # seconds of a passage; Whisper's window is 30
+    longest: float  # seconds of a passage; the encoder's time grows faster than they do
     margin: float  # seconds of sound taken along on each side, so that no word is cut in two
     voice_threshold: float
     beam: int
     patience: float
-    temperatures: tuple[float, ...]  # the next is tried where the one before looks wrong
+    temperatures: tuple[float, ...]  # the next is tried where the one before looks wrong: 1 / n
     known: str = ""  # the language, where it need not be told
 
 
-# Whisper's own list of temperatures ends at 1.0, where it invents whole sentences.
+# Whisper's own list of temperatures ends at 1.0, where it invents whole sentences. See _EveryBeam.
 FIRST = Setting(
-    longest=28.0,
+    longest=18.0,
     margin=0.4,
     voice_threshold=0.2,
     beam=5,
     patience=1.0,
-    temperatures=(0.0, 0.2, 0.4),
+    temperatures=(0.0, 1 / 5, 1 / 3),
 )
 AGAIN = Setting(
-    longest=13.0, margin=0.65, voice_threshold=0.15, beam=8, patience=2.0, temperatures=(0.0, 0.3)
+    longest=13.0, margin=0.65, voice_threshold=0.15, beam=8, patience=2.0, temperatures=(0.0, 1 / 4)
 )
 
 
@@ -112,7 +111,6 @@ class Recogniser:
         """
         known = {UNDETERMINED: "", SEVERAL: ""}.get(language, language)
         setting = replace(AGAIN if again else FIRST, known=known)
-        self._model.whole = not again  # the second look hears each passage without what pads it
         voice = tuple(within) if within is not None else _voice(samples, setting)
         parts = self._each(
             lambda part: self._hear(samples, part, setting), passages(voice, setting.longest)
@@ -228,7 +226,6 @@ class Recogniser:
     ) -> tuple[list[Any], list[str]]:
         """Segments as faster-whisper has them, and the texts that came second, third and so on."""
         self._model.others()  # forget what a failure left
-        ctranslate2.set_random_seed(0)  # the same sound gives the same words
         segments, _ = self._model.transcribe(
             sound,
             language=COVERED,

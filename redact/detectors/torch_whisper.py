@@ -45,6 +45,9 @@ class TorchWhisper:
     One passage at a time: word times are read from hooks in the network.
     """
 
+    whole = True
+    """A passage is padded to 30 seconds."""
+
     def __init__(self, file: Path, *, device: str) -> None:
         self._whisper = whisper.load_model(str(file), device=device)
         if file.stem in whisper._ALIGNMENT_HEADS:
@@ -52,14 +55,6 @@ class TorchWhisper:
         self._half = device != "cpu"
         self._turn = threading.Lock()
         self.model = SimpleNamespace(is_multilingual=self._whisper.is_multilingual)
-
-    @property
-    def whole(self) -> bool:
-        """It is always given 30 seconds, whatever `whole` of the other one is set to."""
-        return True
-
-    @whole.setter
-    def whole(self, _: bool) -> None: ...
 
     @property
     def heads(self) -> tuple[tuple[int, int], ...]:
