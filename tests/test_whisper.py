@@ -70,11 +70,13 @@ def test_the_encoder_gets_a_pause_after_the_sound_and_no_more(hundredths, expect
     np.testing.assert_array_equal(left, features[:, :expected])
 
 
-def test_what_is_encoded_is_not_padded_to_thirty_seconds(whisper):
+@pytest.mark.parametrize(("whole", "frames"), [(True, 3000), (False, 2000)])
+def test_what_is_encoded_is_padded_to_thirty_seconds_only_if_it_is_to_be(whisper, whole, frames):
     given = []
     whisper.model.encode = lambda features, *, to_cpu: given.append(features)
+    whisper.whole = whole
     whisper.encode(as_transcribed(passage(0.1)))
-    assert given[0].shape == [1, 80, 2000]
+    assert given[0].shape == [1, 80, frames]
 
 
 def test_nothing_is_kept_once_it_was_used(whisper):

@@ -102,7 +102,10 @@ class NameDetector:
         self.name = label
         self._recogniser = Recogniser(speech, threads=threads, device=device)
         self._finder = PersonFinder(names)
-        self._second = Recogniser(second, threads=threads, device=device) if second else None
+        # Its words are votes against the first one's: what it guesses would remove speech.
+        self._second = (
+            Recogniser(second, threads=threads, device=device, whole=True) if second else None
+        )
         self._doubt = DOUBTS[caution]
         self._also = also
         self.note = self._recogniser.note

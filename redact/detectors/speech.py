@@ -85,13 +85,18 @@ AGAIN = Setting(
 class Recogniser:
     """
     Puts speech into words with a Whisper. Arguments and errors: see `open_recogniser`.
+
+    `whole` pads each passage to the 30 seconds of its training: it is surer then, and takes longer.
     """
 
     _workers = 1
 
-    def __init__(self, folder: Path, *, threads: int = 0, device: str = "cpu") -> None:
+    def __init__(
+        self, folder: Path, *, threads: int = 0, device: str = "cpu", whole: bool = False
+    ) -> None:
         opened = open_recogniser(folder, threads=threads, device=device)
         self._model, self.bias, self._workers = opened.model, opened.bias, opened.workers
+        self._model.whole |= whole
         self.note = opened.note
         """What the user should know of where it runs."""
 

@@ -26,7 +26,7 @@ class Whisper(WhisperModel):  # type: ignore[misc]  # it comes without types
     """
 
     whole = False
-    """Whether a passage is padded to 30 seconds."""
+    """Whether a passage is padded to 30 seconds all the same."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -72,7 +72,7 @@ class Whisper(WhisperModel):  # type: ignore[misc]  # it comes without types
         return self._encoded(features)
 
     def _encoded(self, features: NDArray[np.float32]) -> Any:
-        return super().encode(_without_padding(features))
+        return super().encode(features if self.whole else _without_padding(features))
 
 
 def _without_padding(features: NDArray[np.float32]) -> NDArray[np.float32]:
