@@ -1,5 +1,6 @@
 """What is removed because something may have been said: beams, a second recogniser, other ears."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -182,3 +183,17 @@ def test_a_name_heard_in_one_ear_is_looked_for_in_the_others():
     made = detector(first, known_only=["tamsin"])
     assert [muted(one) for one in made.listen_together([sound(), sound()])] == [{1}, {1}]
     assert "tamsin" not in repr(vars(made)).lower()
+
+
+@pytest.mark.parametrize("always", [False, True], ids=["ctranslate2", "pytorch"])
+def test_the_second_recogniser_is_given_thirty_seconds_and_the_first_as_it_is(monkeypatch, always):
+    models = []
+
+    def opened(folder, **_how):
+        models.append(SimpleNamespace(whole=always, folder=folder.name))
+        return SimpleNamespace(model=models[-1], bias=(0.0, 0.0), workers=1, note="")
+
+    monkeypatch.setattr("redact.detectors.speech.open_recogniser", opened)
+    monkeypatch.setattr("redact.detectors.names.PersonFinder", lambda _folder: None)
+    NameDetector(Path("first"), Path("names"), label="ear@0", second=Path("second"))
+    assert [(one.folder, one.whole) for one in models] == [("first", always), ("second", True)]
