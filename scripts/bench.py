@@ -98,8 +98,10 @@ def speed(options: argparse.Namespace, _before: Any, _save: Save) -> list[dict[s
 def faces(options: argparse.Namespace, before: Any, save: Save) -> dict[str, Any]:
     """Leak and over-redaction of the published output, by the design's definitions."""
     measured: dict[str, Any] = {**(before or {})} if options.footage else {}
+    at = made_on()
     for name in options.footage or leaks.PARTS:
-        measured[name] = leaks.PARTS[name](options.data)
+        found = leaks.PARTS[name](options.data)
+        measured[name] = {**found, "at": {key: at[key] for key in ("date", "commit")}}
         save(measured)
     return measured
 
@@ -169,7 +171,9 @@ def _write_readme(result: dict[str, Any]) -> None:
         if name not in result:
             continue
         at = result["measured"][name]
-        where = f"Measured on {at['date']} at {at['commit']}: {at['machine']}, "
+        times = [one["at"] for one in result[name].values()] if name == "faces" else [at]
+        when = dict.fromkeys(f"{one['date']} at {one['commit']}" for one in times)
+        where = f"Measured on {' and on '.join(when)}: {at['machine']}, "
         where += f"Python {at['python']}, PyAV {at['versions']['av']}."
         put(f"bench:{name}", f"{written(result[name])}\n\n{where}")
 
