@@ -27,15 +27,15 @@ def server(binaries: Path) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    before: list[str] = []
+    user: dict[str, int | list[int]] = {}
     if os.geteuid() == 0:
         owner = pwd.getpwnam("postgres")
         os.chown(folder, owner.pw_uid, owner.pw_gid)
-        before = ["runuser", "-u", "postgres", "--"]
+        user = {"user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": []}
 
     def call(program: str, *words: str) -> None:
-        command = [*before, str(binaries / program), "-D", str(folder / "data"), *words]
-        subprocess.run(command, check=True, cwd="/", stdout=subprocess.DEVNULL)
+        command = [str(binaries / program), "-D", str(folder / "data"), *words]
+        subprocess.run(command, check=True, cwd="/", stdout=subprocess.DEVNULL, **user)
 
     options = f"-p {port} -h 127.0.0.1 -k {folder} -c fsync=off"
     try:
