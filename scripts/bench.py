@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from bench_parts import leaks
-from bench_parts.listening import listening, listening_line
+from bench_parts.listening import listening, listening_table
 from bench_parts.page import put
 from bench_parts.recognition import Save, recognition_table
 from bench_parts.recognition import recognition as measure_recognition
@@ -121,8 +121,10 @@ def names(options: argparse.Namespace, _before: Any, _save: Save) -> dict[str, A
     return measure(options.data)
 
 
-def measure_listening(options: argparse.Namespace, _before: Any, _save: Save) -> dict[str, Any]:
-    """How fast a clip of nothing but speech is listened to, twice."""
+def measure_listening(
+    options: argparse.Namespace, _before: Any, _save: Save
+) -> list[dict[str, Any]]:
+    """How fast speech, a quiet room and music are listened to, twice."""
     return listening(options.data, options.rounds)
 
 
@@ -159,7 +161,7 @@ TABLES: dict[str, Callable[[Any], str]] = {
     "trade": trade_table,
     "recognition": recognition_table,
     "names": _names_table,
-    "listening": listening_line,
+    "listening": listening_table,
 }
 
 
