@@ -124,7 +124,7 @@ def names(options: argparse.Namespace, _before: Any, _save: Save) -> dict[str, A
 def measure_listening(
     options: argparse.Namespace, _before: Any, _save: Save
 ) -> list[dict[str, Any]]:
-    """How fast speech, a quiet room and music are listened to, twice."""
+    """How fast speech, a quiet room and music are listened to, second look and all."""
     return listening(options.data, options.rounds)
 
 

@@ -14,7 +14,7 @@ PAUSE = 200
 """Hundredths of a second of silence after the sound: without any, the decoder does not stop."""
 LEAST = 2000
 """Hundredths of a second that the encoder is given at least: the further from the 30 seconds of its
-training, the likelier the decoder gets stuck: at 15 seconds every seventh passage, at 20 none."""
+training, the likelier the decoder gets stuck."""
 
 
 class Whisper(WhisperModel):  # type: ignore[misc]  # it comes without types

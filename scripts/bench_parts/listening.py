@@ -107,9 +107,13 @@ def _note(key: int) -> Sound:
 
 def listening_table(rows: list[dict[str, Any]]) -> str:
     """What the README shows of it."""
-    head = ["sound", "s", "redact, s", "× real time", "processor, s", "removed, s", "load at end"]
+    head = ["sound", "s", "redact, s", "× real time", "processor, s", "removed, s"]
     keys = ("sound", "footage_s", "wall_s", "times_real_time", "processor_s", "removed_s")
-    return table(head, [[*(row[key] for key in keys), row["load_at_end"]] for row in rows])
+    more = ("rounds", "load_at_end")
+    return table(
+        [*head, "rounds", "load at end"],
+        [[row[key] for key in (*keys, *more)] for row in rows],
+    )
 
 
 def _quiet(_share: float) -> None:
