@@ -222,7 +222,7 @@ class Looker:
 
     def _keep(self, frame: Frame, detections: Sequence[Detection]) -> None:
         self._looks.setdefault(frame.index, []).extend(detections)
-        self.found |= not all(one.doubtful for one in detections)
+        self.found |= not all(one.doubtful or one.weak for one in detections)
 
 
 def _detect(detector: PictureDetector, frames: Sequence[Frame]) -> list[list[Detection]]:

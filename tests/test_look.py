@@ -28,16 +28,16 @@ class Watcher:
 
     name = "watcher@0"
 
-    def __init__(self, where=(), fails_at=None, doubtful=False):
+    def __init__(self, where=(), fails_at=None, **how):
         self.where, self.fails_at, self.shown = where, fails_at, []
-        self.doubtful = doubtful
+        self.how = how  # doubtful, or weak
 
     def detect(self, frames):
         for one in frames:
             self.shown.append(one.index)
             if one.index == self.fails_at:
                 raise DetectorError("lost the GPU")
-        face = Detection(Kind.FACE, Box(10, 10, 30, 30), 0.9, self.name, self.doubtful)
+        face = Detection(Kind.FACE, Box(10, 10, 30, 30), 0.9, self.name, **self.how)
         return [[face] if one.index in self.where else [] for one in frames]
 
 
@@ -149,12 +149,12 @@ def test_the_last_frame_is_looked_at_thoroughly_where_a_quick_look_were_next():
 
 
 class TestSecondLookAtACopy:
-    def looked(self, tmp_path, *, where=(), again=(), doubtful=False):
+    def looked(self, tmp_path, *, where=(), again=(), **how):
         path = make_clip(tmp_path / "clip.mp4", Picture(frames=40, rate=30))
         second = Looker(Watcher(where=again), Schedule(looks_per_second=10, phase=0.5))
         return look_at_picture(
             probe(path, Limits()),
-            Watcher(where=where, doubtful=doubtful),
+            Watcher(where=where, **how),
             Schedule(looks_per_second=10),
             lambda _: None,
             again=second,
@@ -177,6 +177,12 @@ class TestSecondLookAtACopy:
 
     def test_what_is_doubtful_and_not_believed_is_nothing(self, tmp_path):
         seen = self.looked(tmp_path, where={0}, doubtful=True)
+        assert seen.tracks == ()
+        assert seen.again is not None
+        assert seen.again.frames == 40
+
+    def test_nor_is_what_is_weak_however_often_it_is_found(self, tmp_path):
+        seen = self.looked(tmp_path, where=range(40), weak=True)
         assert seen.tracks == ()
         assert seen.again is not None
         assert seen.again.frames == 40
