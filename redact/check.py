@@ -20,7 +20,7 @@ from redact.detectors.opened import Detectors
 from redact.detectors.upright import upright
 from redact.errors import Reason, ResidualError
 from redact.listen import listen
-from redact.look import Looker, Schedule, Seen, look_at_picture
+from redact.look import Looker, Seen, look_at_picture
 from redact.media.ahead import ahead
 from redact.media.coded import coded
 from redact.media.decode import frames
@@ -29,6 +29,7 @@ from redact.plan import Cut, Plan, Region
 from redact.policy import Policy
 from redact.relisten import listen_again
 from redact.remove import Expected, difference, thumbnail
+from redact.schedule import Schedule
 from redact.stages import Stages
 from redact.types import Box, Frame, Kind, Span, Track
 

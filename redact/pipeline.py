@@ -21,7 +21,7 @@ from redact.detectors.opened import Detectors
 from redact.detectors.upright import upright
 from redact.errors import InputError, ResidualError, UsageError
 from redact.listen import listen
-from redact.look import Schedule, Seen, look_at_picture
+from redact.look import Seen, look_at_picture
 from redact.media.probe import Clip, file_sha256, probe
 from redact.media.render import render
 from redact.plan import Cut, Plan
@@ -29,6 +29,7 @@ from redact.planning import fits, grown, plan_of, stripped
 from redact.policy import Policy
 from redact.rehearse import rehearse
 from redact.remove import Cover, sound_edits
+from redact.schedule import Schedule
 from redact.stages import Stages
 
 T = TypeVar("T")

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from redact.errors import DetectorError, InputError
-from redact.look import BATCH, WAITING, Looker, Schedule, look_at_picture
+from redact.look import BATCH, WAITING, Looker, look_at_picture
 from redact.media.ahead import ahead
 from redact.media.probe import probe
 from redact.policy import Limits
+from redact.schedule import Schedule
 from redact.types import Box, Detection, Frame, Kind
 from tests.media_maker import Picture, make_clip
 
