@@ -167,11 +167,13 @@ def second_look(
     detectors: Detectors,
     policy: Policy,
     through: Sequence[Callable[[PictureDetector], PictureDetector]] = (),
+    keep: int = 0,
 ) -> Looker:
     """
     What looks again at a clip's frames: with other settings.
 
     `through` is what its detectors look through, if anything: the thorough one, and the quick one.
+    `keep` is as for a Chooser.
     """
     assert clip.picture is not None
     schedule = Schedule(looks_per_second=policy.check.looks_per_second, phase=0.5)
@@ -182,7 +184,7 @@ def second_look(
     assert thorough is not None
     if through:
         thorough, quick = through[0](thorough), quick and through[1](quick)
-    return Looker(thorough, schedule, quick=quick, pool=detectors.pool)
+    return Looker(thorough, schedule, quick=quick, pool=detectors.pool, keep=keep)
 
 
 def _is_copy(source: Clip, expected: Expected | None) -> bool:

@@ -51,9 +51,9 @@ def look_at_picture(
     """
     All that is found in a clip's picture, as tracks through its frames; `quick` as for a Looker.
 
-    `again` takes the frames too, for as long as nothing is surely found: where nothing is, the
-    picture is copied as it is, and a second look at these frames is one at the copy's. `source`
-    decodes the clip.
+    `again` looks at the frames too, for as long as nothing is surely found: where nothing is, the
+    picture is copied as it is, and a second look at these frames is one at the copy's. From then on
+    it passes them by. `source` decodes the clip.
 
     Raises InputError where the picture does not decode, DetectorError where the detector could
     not look.
@@ -63,8 +63,8 @@ def look_at_picture(
     expected = max(clip.picture.frames, 1)
     for frame in ahead(source(clip)):
         looker.take(frame)
-        if again is not None and not looker.found:
-            again.take(frame)
+        if again is not None:
+            (again.pass_by if looker.found else again.take)(frame)
         progress(min(frame.index / expected, 1.0))
     rate = float(clip.picture.rate or 25)
     seen = looker.seen(rate=rate)
@@ -83,6 +83,7 @@ class Looker:
         *,
         quick: PictureDetector | None = None,
         pool: Executor | None = None,
+        keep: int = 0,
     ) -> None:
         """
         `quick` takes looks in the place of `detector` until THOROUGH_SECONDS after its last one,
@@ -93,7 +94,7 @@ class Looker:
         a frame waits for the detector, which is shown BATCH of them at once.
         """
         self._detectors = (detector, quick or detector)
-        self._chooser = Chooser(schedule, alternates=quick is not None)
+        self._chooser = Chooser(schedule, alternates=quick is not None, keep=keep)
         self._looks: dict[int, list[Detection]] = {}
         self._waiting: tuple[list[Frame], list[Frame]] = ([], [])  # for each detector
         self._pool, self._asked = pool, deque[tuple[Frame, Future[list[list[Detection]]]]]()
@@ -102,6 +103,21 @@ class Looker:
 
     def take(self, frame: Frame) -> None:
         for chosen, quick in self._chooser.take(frame):
+            self._look(chosen, quick=quick)
+
+    def pass_by(self, frame: Frame) -> None:
+        """Take a frame to keep it, if anything is kept, and not to look at it."""
+        if self._chooser.kept is not None:
+            self._chooser.take(frame)
+
+    def kept(self) -> Chooser | None:
+        """What to look at in the frames that were taken or passed by; None if it is not kept."""
+        return None if self._chooser.kept is None else self._chooser
+
+    def look_at(self, chooser: Chooser) -> None:
+        """Take what another looker has kept of all frames, instead of the frames."""
+        self._chooser = chooser
+        for chosen, quick in chooser.kept or ():
             self._look(chosen, quick=quick)
 
     def seen(

@@ -32,6 +32,9 @@ class Schedule:
     """Shifts the looks by this share of the pace, so that a second look sees other frames."""
 
 
+KEPT_BYTES = 192 * 2**20
+"""What the frames may take that one pass keeps for the next: some 20 seconds in 1080p."""
+
 Chosen = tuple[Frame, bool]
 """A frame to look at, and whether a quick look is enough."""
 
@@ -39,10 +42,11 @@ Chosen = tuple[Frame, bool]
 class Chooser:
     """Takes the frames of one stream in order, and says which of them to look at."""
 
-    def __init__(self, schedule: Schedule, *, alternates: bool) -> None:
+    def __init__(self, schedule: Schedule, *, alternates: bool, keep: int = 0) -> None:
         """
         With `alternates`, looks are quick until THOROUGH_SECONDS after the last thorough one, every
-        second look at least, and none at the first or last frame of a scene.
+        second look at least, and none at the first or last frame of a scene. `keep`: bytes of
+        chosen frames that are kept; if they are more, none is.
         """
         self._pace = Fraction(schedule.looks_per_second).limit_denominator(1000)
         self._phase = 1 + Fraction(schedule.phase).limit_denominator(1000)
@@ -57,6 +61,9 @@ class Chooser:
         """The frames whose look is no quick one."""
         self.last: Frame | None = None
         """The frame that was taken last."""
+        self.kept: list[Chosen] | None = [] if keep else None
+        """All that was chosen; None where it is not kept."""
+        self._room = keep
 
     def take(self, frame: Frame) -> list[Chosen]:
         """What to look at now, in this order: the frame, and the scene's last before a new one."""
@@ -93,4 +100,12 @@ class Chooser:
         if not quick:
             self.thorough.append(frame.index)
             self._thorough_again = time + THOROUGH_SECONDS
+        self._keep(frame, quick=quick)
         return [(frame, quick)]
+
+    def _keep(self, frame: Frame, *, quick: bool) -> None:
+        self._room -= sum(plane.nbytes for plane in frame.planes)
+        if self._room < 0:
+            self.kept = None
+        elif self.kept is not None:
+            self.kept.append((frame, quick))

@@ -149,6 +149,46 @@ def test_the_last_frame_is_looked_at_thoroughly_where_a_quick_look_were_next():
     assert (thorough.shown[-1], 31 in quick.shown) == (31, False)
 
 
+class TestKept:
+    """What a looker keeps is looked at by others as if they had taken the frames."""
+
+    frames = tuple(frame(i, level=i // 50) for i in range(100))
+
+    def kept(self, *, keep=1 << 30, looks=40):
+        first = Looker(Watcher(), Schedule(looks_per_second=10), quick=Watcher(), keep=keep)
+        for number, one in enumerate(self.frames):
+            (first.take if number < looks else first.pass_by)(one)
+        return first.kept()
+
+    def test_it_is_seen_again_and_again(self):
+        where = range(20, 61)
+        alone, alone_quick = Watcher(where=where), Watcher(where=where)
+        expected = look(alone, self.frames, quick=alone_quick)
+        chooser = self.kept()
+
+        for _ in range(2):
+            thorough, quick = Watcher(where=where), Watcher(where=where)
+            looker = Looker(thorough, Schedule(looks_per_second=10), quick=quick)
+            looker.look_at(chooser)
+            assert looker.seen(rate=30) == expected
+            assert (thorough.shown, quick.shown) == (alone.shown, alone_quick.shown)
+
+    def test_what_is_passed_by_is_not_looked_at(self):
+        watcher = Watcher()
+        looker = Looker(watcher, Schedule(looks_per_second=10), keep=1 << 30)
+        for one in self.frames:
+            looker.pass_by(one)
+        assert watcher.shown == []
+
+    def test_nothing_is_kept_that_does_not_fit(self):
+        chosen = self.kept().kept
+        assert chosen is not None
+        size = sum(plane.nbytes for one, _ in chosen for plane in one.planes)
+        assert self.kept(keep=size) is not None
+        assert self.kept(keep=size - 1) is None
+        assert self.kept(keep=0) is None
+
+
 class TestSecondLookAtACopy:
     def looked(self, tmp_path, *, where=(), again=(), **how):
         path = make_clip(tmp_path / "clip.mp4", Picture(frames=40, rate=30))
