@@ -110,11 +110,14 @@ DEVICE Window band_of(const Region &r, int side) {
   return {r.x.stop, r.x.end, r.y.start, r.y.stop};
 }
 
-// A block a region: each takes the mean beside all of its group.
+// A block a region: that of a group's first one works for all of them.
 KERNEL(flat)(const Plane *planes, const Region *regions, int *colours) {
   SHARED u64 sum, count;
-  const Region r = regions[blockIdx.x];
+  const int self = (int)blockIdx.x;
+  const Region r = regions[self];
   if (r.group < 0) return;
+  for (int k = r.first; k < self; ++k)
+    if (regions[k].group == r.group) return;
   const Plane plane = planes[r.plane];
   PHASE(t) {
     if (t == 0) sum = count = 0;
@@ -136,7 +139,9 @@ KERNEL(flat)(const Plane *planes, const Region *regions, int *colours) {
     atomicAdd(&count, number);
   }
   PHASE(t) {
-    if (t == 0) colours[r.colours] = count ? (int)mean_of(sum, count) : 1 << (plane.bits - 1);
+    const int colour = count ? (int)mean_of(sum, count) : 1 << (plane.bits - 1);
+    for (int k = r.first + t; k < r.last; k += (int)blockDim.x)
+      if (regions[k].group == r.group) colours[regions[k].colours] = colour;
   }
 }
 EXPORT_BLOCKS(flat)

@@ -111,14 +111,17 @@ class Looker:
             self._chooser.take(frame)
 
     def kept(self) -> Chooser | None:
-        """What to look at in the frames that were taken or passed by; None if it is not kept."""
+        """Once all frames were taken or passed by, what to look at; None if it is not kept."""
+        self._chooser.end()
         return None if self._chooser.kept is None else self._chooser
 
-    def look_at(self, chooser: Chooser) -> None:
+    def look_at(self, chooser: Chooser, progress: Progress) -> None:
         """Take what another looker has kept of all frames, instead of the frames."""
+        assert chooser.kept is not None
         self._chooser = chooser
-        for chosen, quick in chooser.kept or ():
+        for number, (chosen, quick) in enumerate(chooser.kept):
             self._look(chosen, quick=quick)
+            progress(number / len(chooser.kept))
 
     def seen(
         self, *, rate: float, ignore: Callable[[int, Box], bool] = lambda _index, _box: False

@@ -127,7 +127,8 @@ class Pipeline:
                 source=stages.first,
                 pool=self.detectors.pool,
             )
-            kept = again.kept()
+            kept = again.kept() if seen.tracks else None
+            del again
         heard = listen(clip, self.detectors.names, policy, _part(progress, 0.6, 0.8))
         plan = plan_of(clip, seen, heard, policy, self.detectors.models)
         if seen.again is not None:

@@ -70,7 +70,7 @@ def _left(
     """What the looker finds that the plan does not cover."""
     assert clip.picture is not None
     if kept is not None:
-        looker.look_at(kept)
+        looker.look_at(kept, progress)
     for frame in ahead(frames(clip)) if kept is None else ():
         looker.take(frame)
         progress(min(frame.index / max(plan.looked.frames, 1), 1.0))

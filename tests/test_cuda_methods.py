@@ -107,6 +107,27 @@ def test_from_which_side_on_a_region_has_more_than_one_colour(gpu, side):
         np.testing.assert_array_equal(other, plane)
 
 
+@pytest.mark.parametrize("seed", range(12))
+def test_small_and_large_regions_of_all_methods_together(gpu, seed):
+    random = np.random.default_rng(seed)
+    how = ["planar", "semi", "packed"][seed % 3]
+    depth = 8 if how == "packed" else [8, 10, 12][seed // 3 % 3]
+    layout = "4:4:4" if how == "packed" else "4:2:0"
+    frame = make(260, 220, layout=layout, depth=depth, seed=seed, rgb=how == "packed")
+    patches = []
+    for _ in range(8):
+        x, y = random.integers(0, 130).item(), random.integers(0, 100).item()
+        width, height = random.choice([24, 124]).item(), random.choice([30, 116]).item()
+        method = "fill" if random.random() < 0.6 else str(random.choice(PICTURE))
+        patches.append((Box(x, y, x + width, y + height), method, 4))
+    covered = on_gpu(frame, surface_of(gpu, frame, how))
+    cover_frames(gpu, [covered], [patches])
+    expected = copy(frame)
+    cover_all(expected, patches)
+    for plane, other in zip(expected.planes, downloaded(covered.surface), strict=True):
+        np.testing.assert_array_equal(other, plane)
+
+
 def test_large_regions_cross_the_borders_of_blocks_and_of_the_picture(gpu):
     frame = make(900, 500, depth=10, seed=3)
     patches = [

@@ -11,7 +11,7 @@ from redact.look import BATCH, WAITING, Looker, look_at_picture
 from redact.media.ahead import ahead
 from redact.media.probe import probe
 from redact.policy import Limits
-from redact.schedule import Schedule
+from redact.schedule import Chooser, Schedule
 from redact.types import Box, Detection, Frame, Kind
 from tests.media_maker import Picture, make_clip
 
@@ -169,7 +169,10 @@ class TestKept:
         for _ in range(2):
             thorough, quick = Watcher(where=where), Watcher(where=where)
             looker = Looker(thorough, Schedule(looks_per_second=10), quick=quick)
-            looker.look_at(chooser)
+            shares = []
+            looker.look_at(chooser, shares.append)
+            assert shares == sorted(shares)
+            assert len(shares) == len(chooser.kept)
             assert looker.seen(rate=30) == expected
             assert (thorough.shown, quick.shown) == (alone.shown, alone_quick.shown)
 
@@ -183,10 +186,17 @@ class TestKept:
     def test_nothing_is_kept_that_does_not_fit(self):
         chosen = self.kept().kept
         assert chosen is not None
+        assert chosen[-1][0].index == 99
         size = sum(plane.nbytes for one, _ in chosen for plane in one.planes)
         assert self.kept(keep=size) is not None
         assert self.kept(keep=size - 1) is None
         assert self.kept(keep=0) is None
+
+    def test_what_is_not_kept_can_not_be_looked_at(self):
+        """Nor is it taken for frames in which nothing is."""
+        nothing = Chooser(Schedule(looks_per_second=10), alternates=False)
+        with pytest.raises(AssertionError):
+            Looker(Watcher(), Schedule(looks_per_second=10)).look_at(nothing, print)
 
 
 class TestSecondLookAtACopy:

@@ -212,3 +212,16 @@ def test_large_regions_too(method):
     cover_all(after, [(*region, 4) for region in regions])
     for before, plane in zip(frame.planes, after.planes, strict=True):
         np.testing.assert_array_equal(plane, scalar_cover(frame, before, regions, 4))
+
+
+@pytest.mark.slow
+def test_averages_over_a_small_and_a_large_fill_that_overlap():
+    frame = make(240, 160, layout="gray")
+    regions = [
+        (Box(20, 40, 60, 80), "fill"),
+        (Box(40, 20, 180, 140), "fill"),
+        (Box(30, 30, 120, 110), "pixelate"),
+    ]
+    after = copy(frame)
+    cover_all(after, [(*region, 4) for region in regions])
+    np.testing.assert_array_equal(after.planes[0], scalar_cover(frame, frame.planes[0], regions, 4))

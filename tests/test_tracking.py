@@ -10,6 +10,7 @@ from redact.tracking import SceneCuts, link
 from redact.types import Box, Detection, Frame, Kind
 
 WIDTH, HEIGHT, RATE = 200, 160, 10.0
+FIXED = settings(deadline=None)
 TAIL = 2  # frames: 0.2 s of ten a second
 
 
@@ -331,6 +332,24 @@ class TestLink:
         (track,) = linked(looked(40, found), cuts=[12])
 
         assert track.last == 11
+
+    @pytest.mark.parametrize("thorough", [None, [0, 12, 24, 36]])
+    @given(
+        st.integers(-12, 12), st.integers(-12, 12), st.integers(12, 24), st.sampled_from([12, 24])
+    )
+    @settings(FIXED, max_examples=60)
+    def test_what_was_covered_without_a_weak_one_stays_covered(self, thorough, x, y, size, first):
+        """It may lie beside the face, and be seen in a look that can't say that it is gone."""
+        found = {first: [at(50, 50)], 24: [at(52, 50)]}
+        near = {27: [replace(at(52 + x, 50 + y, size=size, score=0.13), weak=True)]}
+        options = {"frames": 40, "rate": 30, "width": WIDTH, "height": HEIGHT, "cuts": ()}
+        looks = looked(40, found, every=3)
+
+        before = link(looks, thorough=thorough, **options)
+        after = link({**looks, **near}, thorough=thorough, **options)
+
+        for index in range(40):
+            assert not (covered(before, index) & ~covered(after, index)).any()
 
     def test_weak_ones_alone_are_nothing_nor_do_they_lead_from_what_is_not_believed(self):
         weak = {index: [replace(at(50, 50, score=0.13), weak=True)] for index in range(40)}

@@ -121,6 +121,7 @@ class Shown:
 
     def weak_head(self, outputs: Outputs, min_score: float) -> NDArray[Any]:
         """The same for what is weak: see FaceDetector."""
-        row = self.head(outputs, max(min_score - self._look.caution / 2, LEAST), 1.0)
+        row = self.head(outputs, min_score, 1.0)
+        row["min_score"] = max(min_score + self._look.caution / 2, LEAST)
         row["small"] = 0
         return row

@@ -88,8 +88,8 @@ def _cover_plane(
         colours |= dict.fromkeys(group, one)
     if len(colours) < len(methods):
         # An average must not hold what a `fill` region beside it removes.
-        for number, filled in colours.items():
-            reference.paint(plane, areas[number], filled, smooth=True, soft_edge=False)
+        for number in fills:
+            reference.paint(plane, areas[number], colours[number], smooth=True, soft_edge=False)
     for number, (method, cells) in enumerate(methods):
         if method.averages:
             colours[number] = reference.averages(plane, areas[number], cells)

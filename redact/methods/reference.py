@@ -80,6 +80,7 @@ def groups(sides: Sequence[tuple[Axis, Axis]]) -> list[int]:
     while True:
         further = np.where(apart, len(sides), found).min(axis=1, initial=len(sides))
         further = np.minimum(found, further)
+        further = further[further]  # where its own first one belongs by now
         if np.array_equal(further, found):
             return [one if of else -1 for one, of in zip(found.tolist(), small, strict=True)]
         found = further

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from redact.tracking.chains import believed, chained, led_on, unnested
 from redact.tracking.cuts import SceneCuts, Unlike
-from redact.tracking.fill import Scene, edges, filled
+from redact.tracking.fill import Scene, edges, filled_on
 from redact.types import Box, Detection, Track
 
 __all__ = ["SceneCuts", "Unlike", "link"]
@@ -52,5 +52,5 @@ def link(
         sure = looked if thorough is None else [one for one in looked if one in trusted]
         scene = Scene(first, end, looked, rate, picture, sure)
         chains = [chain for chain in chained(single, scene) if believed(chain, scene)]
-        tracks += [filled(led_on(chain, weak, scene), scene) for chain in chains]
+        tracks += [filled_on(chain, led_on(chain, weak, scene), scene) for chain in chains]
     return sorted(tracks, key=lambda track: (track.first, edges(track.boxes[0]), track.score))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -114,24 +115,25 @@ def led_on(chain: Chain, weak: Mapping[int, Sequence[Detection]], scene: Scene) 
     A low score says little of a place where nothing was, and much of one that a track has led to:
     so ByteTrack (Zhang et al., 2022) takes low scores for what turns away or is half hidden.
     """
-    looked = [index for index in scene.looked if index in weak]
-    after = [index for index in looked if index > chain[-1][0]]
-    before = [index for index in reversed(looked) if index < chain[0][0]]
-    onward = _goes_on(chain[-2:], weak, after, scene.rate)
-    back = _goes_on(chain[1::-1], weak, before, scene.rate)
+    before = bisect_left(scene.looked, chain[0][0])
+    after = bisect_right(scene.looked, chain[-1][0])
+    onward = _goes_on(chain[-2:], weak, range(after, len(scene.looked)), scene)
+    back = _goes_on(chain[1::-1], weak, range(before - 1, -1, -1), scene)
     return [*reversed(back), *chain, *onward]
 
 
 def _goes_on(
-    end: Chain, weak: Mapping[int, Sequence[Detection]], looked: Sequence[int], rate: float
+    end: Chain, weak: Mapping[int, Sequence[Detection]], places: Sequence[int], scene: Scene
 ) -> Chain:
-    """What goes on from the last of `end`, in the order of `looked`: it may lead back in time."""
+    """What goes on from the last of `end`, look by look: their `places` may lead back in time."""
     found: Chain = []
-    for index in looked:
+    for index in (scene.looked[place] for place in places):
         last = [*end, *found][-2:]
-        if abs(index - last[-1][0]) > GOES_ON_SECONDS * rate:
+        if abs(index - last[-1][0]) > GOES_ON_SECONDS * scene.rate:
             break
-        apart = _apart([last], weak[index], index, rate)[0]
+        if index not in weak:
+            continue
+        apart = _apart([last], weak[index], index, scene.rate)[0]
         nearest = int(np.argmin(apart))
         if apart[nearest] <= GOES_ON:
             found.append((index, weak[index][nearest]))

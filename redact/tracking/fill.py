@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import reduce
 from math import ceil
 from typing import Any
 
@@ -85,6 +87,29 @@ def filled(chain: Chain, scene: Scene) -> Track:
         boxes=tuple(_inside(edges, scene.picture) for edges in boxes.tolist()),
         score=best.score,
         detector=best.detector,
+    )
+
+
+def filled_on(chain: Chain, longer: Chain, scene: Scene) -> Track:
+    """
+    A track of the chain, and of what it goes on with: `longer`, which holds it.
+
+    What the chain covers alone stays covered: a weak detection may lie beside the thing, and where
+    one was seen at all says nothing of how surely others would be.
+    """
+    alone = filled(chain, scene)
+    if len(longer) == len(chain):
+        return alone
+    both = filled(longer, scene)
+    first, last = min(alone.first, both.first), max(alone.last, both.last)
+    return replace(both, first=first, boxes=_union((alone, both), first, last))
+
+
+def _union(tracks: Sequence[Track], first: int, last: int) -> tuple[Box, ...]:
+    """For each frame, the box around those of all the tracks that have one there."""
+    return tuple(
+        reduce(Box.__or__, (t.boxes[n - t.first] for t in tracks if t.first <= n <= t.last))
+        for n in range(first, last + 1)
     )
 
 
