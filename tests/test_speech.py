@@ -14,14 +14,20 @@ from redact.detectors import speech
 from redact.detectors.recognisers import bias
 from redact.detectors.speech import Recogniser
 from redact.detectors.voice import RATE, find_voice, joined, outside, passages
-from redact.detectors.words import Word, plausible
+from redact.detectors.words import LOOP, SENSE, Word, plausible
 from redact.errors import DetectorError
 
 SECRET = "Quillathorpe"
 BASE_HEADS = [[3, 1], [4, 2], [4, 3], [4, 7], [5, 1], [5, 2], [5, 4], [5, 6]]
+NO_TEXT = pytest.mark.parametrize(
+    "failed",
+    [{"ratio": 9.0}, {"sense": -1.1}, {"sense": np.nan}],
+    ids=["loop", "guess", "no number"],
+)
+"""What the best of several tries looks like where all of them failed."""
 
 
-def said(*words, ratio=1.0):
+def said(*words, ratio=1.0, sense=-0.3):
     """A segment as faster-whisper returns it, of (text, start, end, probability)."""
     timed = [
         SimpleNamespace(word=text, start=start, end=end, probability=probability)
@@ -33,6 +39,7 @@ def said(*words, ratio=1.0):
         end=timed[-1].end,
         words=timed,
         compression_ratio=ratio,
+        avg_logprob=sense,
     )
 
 
@@ -98,7 +105,8 @@ def test_a_word_without_times_gets_its_whole_segment(monkeypatch):
 
 
 def test_a_segment_without_alignment_keeps_its_words(monkeypatch):
-    segment = SimpleNamespace(text=" so long", start=0.0, end=2.0, words=[], compression_ratio=1)
+    segment = said((" so long", 0.0, 2.0, 0.9))
+    segment.words = []
     heard = recogniser(monkeypatch, FakeWhisper([segment]), (0.0, 2.0)).listen(sound())
     assert [(w.text, w.start, w.end) for w in heard.words] == [("so", 0, 2), ("long", 0, 2)]
 
@@ -120,17 +128,32 @@ def test_words_of_the_second_try_are_kept_and_voice_is_clear_then(monkeypatch):
     assert heard.unclear == ()
 
 
+@NO_TEXT
+def test_a_second_try_that_makes_no_sense_is_unclear(monkeypatch, failed):
+    text = [said((" then", 0.3, 1.4, 0.4), **failed)]
+    fake = FakeWhisper([said((" yes", 0.0, 1.0, 0.9))], text, text)
+    heard = recogniser(monkeypatch, fake, (0.0, 1.0), (3.0, 4.0)).listen(sound())
+    start = 3.0 - speech.AGAIN.margin
+    assert heard.unclear == ((pytest.approx(start + 0.3), pytest.approx(start + 1.4)),)
+
+
 def test_a_short_breath_is_not_unclear(monkeypatch):
     fake = FakeWhisper([said((" yes", 0.0, 1.0, 0.9))])
     assert recogniser(monkeypatch, fake, (0.0, 1.0), (3.0, 3.5)).listen(sound()).unclear == ()
 
 
-def test_a_loop_of_the_decoder_is_heard_on_thirty_seconds_and_then_unclear(monkeypatch):
-    loop = [said((" no", 0.0, 2.0, 0.9), ratio=9.0)]
-    fake = FakeWhisper(loop, loop)
-    heard = recogniser(monkeypatch, fake, (0.0, 2.0)).listen(sound(), again=True)
+@NO_TEXT
+@pytest.mark.parametrize("again", [False, True], ids=["first look", "second look"])
+def test_what_makes_no_sense_is_heard_on_thirty_seconds_and_then_unclear(
+    monkeypatch, failed, again
+):
+    text = [said((" no", 0.0, 2.0, 0.9), **failed)]
+    fake = FakeWhisper(text, text)
+    heard = recogniser(monkeypatch, fake, (0.0, 2.0)).listen(sound(), again=again)
     assert heard.unclear == ((0.0, 2.0),)
-    assert [len(one) for one, _ in fake.calls] == [pytest.approx(2.65 * RATE, abs=1), 30 * RATE]
+    margin = (speech.AGAIN if again else speech.FIRST).margin
+    lengths = [pytest.approx((2 + margin) * RATE, abs=1), 30 * RATE]
+    assert [len(one) for one, _ in fake.calls] == lengths
 
 
 def test_windows_are_listened_to_side_by_side_and_keep_their_order(monkeypatch):
@@ -148,16 +171,26 @@ def test_windows_are_listened_to_side_by_side_and_keep_their_order(monkeypatch):
     assert made.listen_again([sound(3), sound(2)], language="en") == [3 * RATE, 2 * RATE]
 
 
-def test_a_loop_of_a_recogniser_that_always_has_thirty_seconds_is_unclear(monkeypatch):
-    fake = FakeWhisper([said((" no", 0.0, 2.0, 0.9), ratio=9.0)])
+def test_the_decoder_tries_again_by_the_measure_that_its_text_is_judged_by(monkeypatch):
+    fake = FakeWhisper()
+    recogniser(monkeypatch, fake, (0.0, 1.0)).listen(sound())
+    (_, options), *_ = fake.calls
+    assert options["log_prob_threshold"] == SENSE
+    assert options["compression_ratio_threshold"] == LOOP
+
+
+@NO_TEXT
+def test_what_makes_no_sense_to_one_that_always_has_thirty_seconds_is_unclear(monkeypatch, failed):
+    fake = FakeWhisper([said((" no", 0.0, 2.0, 0.9), **failed)])
     fake.whole = True
     heard = recogniser(monkeypatch, fake, (0.0, 2.0)).listen(sound())
     assert (heard.unclear, len(fake.calls)) == (((0.0, 2.0),), 1)
 
 
-def test_what_thirty_seconds_make_of_a_loop_is_believed(monkeypatch):
-    loop, words = said((" no", 0.0, 2.0, 0.9), ratio=9.0), said((" not", 0.4, 2.0, 0.9))
-    heard = recogniser(monkeypatch, FakeWhisper([loop], [words]), (0.0, 2.0)).listen(
+@NO_TEXT
+def test_what_thirty_seconds_make_of_no_text_is_believed(monkeypatch, failed):
+    text, words = said((" no", 0.0, 2.0, 0.9), **failed), said((" not", 0.4, 2.0, 0.9))
+    heard = recogniser(monkeypatch, FakeWhisper([text], [words]), (0.0, 2.0)).listen(
         sound(), again=True
     )
     assert (heard.unclear, [word.text for word in heard.words]) == ((), ["not"])

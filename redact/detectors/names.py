@@ -51,7 +51,8 @@ class Heard:
     names: (start, end, score); padded by the model's measured bias, extended to the neighbouring
         words, joined. Empty when `covered` is False means nothing.
     speech: where there is voice.
-    unclear: voice of more than 0.6 s that the recogniser put no trustworthy words to.
+    unclear: voice of more than 0.6 s that the recogniser put no words to, and what it made no sense
+        of in any of its tries.
     language: ISO 639-1; "und" if it can't be told; "" without speech.
     covered: whether names can be found in all of the speech.
     others: what else the policy wants removed, padded like the names.

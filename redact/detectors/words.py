@@ -13,6 +13,10 @@ PLAUSIBLE = 0.65
 do not (0.3 to 0.6, or a loop of one phrase, which the models are sure of)."""
 FASTEST = 6.0
 """Words per second that nobody speaks."""
+LOOP = 2.4
+"""Compression ratio of a text by a decoder that got stuck in a loop at every temperature."""
+SENSE = -1.0
+"""Mean log-probability of the tokens of a text that makes sense: below, a decoder tries again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +36,7 @@ class Said:
 
     words: tuple[Word, ...]
     others: tuple[tuple[Word, ...], ...] = ()
-    loops: tuple[tuple[float, float], ...] = ()  # seconds in which the decoder got stuck
+    lost: tuple[tuple[float, float], ...] = ()  # seconds of which no try made sense
 
 
 def plausible(words: Sequence[Word], seconds: float) -> bool:
@@ -40,6 +44,11 @@ def plausible(words: Sequence[Word], seconds: float) -> bool:
     if not words or len(words) > FASTEST * (seconds + 1):
         return False
     return float(np.mean([word.probability for word in words])) >= PLAUSIBLE
+
+
+def makes_sense(segment: Any) -> bool:
+    """Whether a text is one: not the best of several tries that all failed."""
+    return bool(segment.compression_ratio <= LOOP and segment.avg_logprob >= SENSE)
 
 
 def words_of(segments: Iterable[Any], offset: float) -> Iterator[Word]:
