@@ -98,10 +98,39 @@ def test_pieces_of_a_word_are_put_together(monkeypatch):
     assert heard.words[0].end - heard.words[0].start == pytest.approx(0.6)
 
 
-def test_a_word_without_times_gets_its_whole_segment(monkeypatch):
-    segment = said((" well", 0.0, 0.5, 0.9), (" then", 1.0, 1.0, 0.9), (" go", 1.0, 2.5, 0.9))
+def test_a_word_without_times_gets_its_neighbours_and_keeps_its_place(monkeypatch):
+    segment = said(
+        (" oh", 0.0, 0.2, 0.9), (" well", 0.2, 0.5, 0.9), (" then", 1.0, 1.0, 0.9),
+        ("-ly", 1.0, 1.0, 0.9), (" let", 1.0, 1.5, 0.9), (" us", 1.5, 2.5, 0.9),
+    )  # fmt: skip
     heard = recogniser(monkeypatch, FakeWhisper([segment]), (0.0, 2.5)).listen(sound())
-    assert (heard.words[1].start, heard.words[1].end) == (0.0, 2.5)
+    assert [word.text for word in heard.words] == ["oh", "well", "then-ly", "let", "us"]
+    assert (heard.words[2].start, heard.words[2].end) == (0.2, 1.5)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [(" then", 0.0, 0.0, 0.9), (" go", 1.0, 2.0, 0.9)],
+        [(" go", 0.0, 1.0, 0.9), (" then", 2.0, 2.0, 0.9)],
+    ],
+    ids=["first", "last"],
+)
+def test_a_word_without_times_at_an_end_reaches_to_it(monkeypatch, words):
+    heard = recogniser(monkeypatch, FakeWhisper([said(*words)]), (0.0, 2.0)).listen(sound())
+    (then,) = (word for word in heard.words if word.text == "then")
+    assert (then.start, then.end) == (0.0, 2.0)
+
+
+def test_a_word_without_times_hides_no_voice_without_words(monkeypatch):
+    segment = said(
+        (" oh", 0.0, 0.4, 0.9),
+        (" then", 0.4, 0.4, 0.9),
+        (" go", 0.4, 1.0, 0.9),
+        (" so", 4.0, 5.0, 0.9),
+    )
+    heard = recogniser(monkeypatch, FakeWhisper([segment]), (0.0, 5.0)).listen(sound())
+    assert heard.unclear == ((pytest.approx(1.3), pytest.approx(3.9)),)
 
 
 def test_a_segment_without_alignment_keeps_its_words(monkeypatch):

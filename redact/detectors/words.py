@@ -24,7 +24,7 @@ class Word:
     """One word as Whisper writes it. Its text stays out of repr, so of every log and traceback."""
 
     text: str = field(repr=False)  # with its punctuation, without spaces
-    start: float  # seconds; both ends of its segment where the word could not be aligned
+    start: float  # seconds; those of its neighbours, both, where the word could not be aligned
     end: float
     probability: float
     first: bool = False  # of its passage
@@ -66,13 +66,25 @@ def words_of(segments: Iterable[Any], offset: float) -> Iterator[Word]:
 
 
 def _aligned(segment: Any) -> Iterator[tuple[str, float, float, float]]:
-    """Words with times; a word that could not be aligned gets its whole segment."""
+    """
+    Words with times; one that could not be aligned gets those of its neighbours that were, both.
+
+    It was said between them. Given more it would hide voice without words, and lie out of order.
+    """
     if not segment.words:
         for text in segment.text.split():
             yield " " + text, segment.start, segment.end, 0.0
-    for word in segment.words or ():
-        timed = word.end > word.start
-        start, end = (word.start, word.end) if timed else (segment.start, segment.end)
+    words = segment.words or ()
+    begins, ends = segment.start, segment.end
+    starts: list[float] = []
+    for word in words:
+        begins = word.start if word.end > word.start else begins
+        starts.append(begins)
+    stops: list[float] = []
+    for word in reversed(words):
+        ends = word.end if word.end > word.start else ends
+        stops.append(ends)
+    for word, start, end in zip(words, starts, reversed(stops), strict=True):
         yield word.word, start, end, float(word.probability)
 
 
