@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from redact.detectors.names import DOUBTS, NameDetector
 from redact.detectors.opinions import beyond, doubted, laid_over, merged
+from redact.detectors.recognisers import Opened
 from redact.detectors.speech import Transcript
+from redact.detectors.stretches import Padding
 from redact.detectors.voice import RATE
 from redact.detectors.words import Said, Word
 
@@ -107,6 +109,7 @@ class Recogniser:
     """Hears what it is told to; a name is a word with a capital in the middle."""
 
     bias = (0.0, 0.0)
+    padding = Padding((0.0, 0.0), (0.0, 0.0))
 
     def __init__(self, *heard, others=(), covered=True):
         self.heard, self.others, self.covered, self.within = list(heard), others, covered, []
@@ -191,7 +194,7 @@ def test_the_second_recogniser_is_given_thirty_seconds_and_the_first_as_it_is(mo
 
     def opened(folder, **_how):
         models.append(SimpleNamespace(whole=always, folder=folder.name))
-        return SimpleNamespace(model=models[-1], bias=(0.0, 0.0), workers=1, note="")
+        return Opened(model=models[-1], bias=(0.0, 0.0), workers=1)
 
     monkeypatch.setattr("redact.detectors.speech.open_recogniser", opened)
     monkeypatch.setattr("redact.detectors.names.PersonFinder", lambda _folder: None)

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from redact.detectors import speech
-from redact.detectors.recognisers import bias
+from redact.detectors.recognisers import Opened, bias
 from redact.detectors.speech import Recogniser
+from redact.detectors.stretches import Padding
 from redact.detectors.voice import RATE, find_voice, joined, outside, passages
 from redact.detectors.words import LOOP, SENSE, Word, plausible
 from redact.errors import DetectorError
@@ -387,6 +388,12 @@ def test_outside_and_inside_make_the_whole(some, others):
     for moment in np.arange(0.005, 320, 0.37):  # between edges, which are whole hundredths
         within = [any(a < moment < b for a, b in which) for which in (some, others, rest)]
         assert within[2] == (within[0] and not within[1])
+
+
+def test_a_name_is_padded_by_the_bias_where_less_was_not_measured():
+    assert Opened(model=None, bias=(0.1, 0.3), workers=1).padding == Padding((0.1, 0.3), (0.1, 0.3))
+    base = Opened(model=None, bias=(0.05, 0.32), workers=1).padding
+    assert base.sure < base.unsure < (0.05, 0.32)
 
 
 def test_bias_is_read_from_the_model(tmp_path):

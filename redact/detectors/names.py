@@ -48,7 +48,7 @@ class Heard:
     """
     What listening found, in seconds from the first sample, in order; never what was said.
 
-    names: (start, end, score); padded by the model's measured bias, extended to the neighbouring
+    names: (start, end, score); padded as was measured for the model, extended to the neighbouring
         words, joined. Empty when `covered` is False means nothing.
     speech: where there is voice.
     unclear: voice of more than 0.6 s that the recogniser put no words to, and what it made no sense
@@ -166,9 +166,9 @@ class NameDetector:
         doubt: Doubt | None,
     ) -> Heard:
         scores = self._finder.find(heard.words, known)
-        names = name_spans(heard.words, scores, samples, self._recogniser.bias)
+        names = name_spans(heard.words, scores, samples, self._recogniser.padding)
         doubts = self._doubts(heard, scores, samples, known, doubt) if doubt else []
-        more = name_spans(heard.words, doubts, samples, self._recogniser.bias)
+        more = name_spans(heard.words, doubts, samples, self._recogniser.padding)
         return Heard(
             names=tuple(sorted([*names, *beyond(names, more)])),
             speech=heard.voice,
@@ -204,7 +204,7 @@ class NameDetector:
             scores = [0.0] * len(heard.words)
             for first, last in ((first, last) for other, first, last in found if other == kind):
                 scores[first:last] = [1.0] * (last - first)
-            for start, end, _ in name_spans(heard.words, scores, samples, self._recogniser.bias):
+            for start, end, _ in name_spans(heard.words, scores, samples, self._recogniser.padding):
                 yield kind, start, end
 
 

@@ -93,7 +93,8 @@ class Recogniser:
         self, folder: Path, *, threads: int = 0, device: str = "cpu", whole: bool = False
     ) -> None:
         opened = open_recogniser(folder, threads=threads, device=device)
-        self._model, self.bias, self._workers = opened.model, opened.bias, opened.workers
+        self._model, self._workers = opened.model, opened.workers
+        self.bias, self.padding = opened.bias, opened.padding
         self._model.whole |= whole
         self.note = opened.note
         """What the user should know of where it runs."""
