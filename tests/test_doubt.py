@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from redact.detectors.names import DOUBTS, NameDetector
-from redact.detectors.opinions import beyond, doubted, laid_over, merged
+from redact.detectors.opinions import LOST, beyond, doubted, laid_over, merged, moved
 from redact.detectors.recognisers import Opened
 from redact.detectors.speech import Transcript
 from redact.detectors.stretches import Padding
@@ -97,6 +97,28 @@ def test_three_guesses_in_a_row_stand_for_something_else(unsure, expected):
     heard = words("and I said nothing kill today", unsure=unsure)
     scores = doubted(heard, [0] * 6, [], votes=2, sure=0.7)
     assert [int(bool(score)) for score in scores] == expected
+
+
+@pytest.mark.parametrize(
+    ("second", "goes"),
+    [
+        (words("we met ham today", unsure=["ham"]), True),
+        (words("we met ham today"), False),  # it is sure
+        (words("we met HIM, today", unsure=["HIM,"]), False),  # both guess the same
+        (words("we met"), True),  # it hears nothing there
+        (words("we met") + tuple(moved(words("him"), 3.0)), True),  # nor then
+        (None, False),  # nobody else was asked
+    ],
+)
+def test_where_two_guess_at_different_words_neither_is_believed(second, goes):
+    heard = words("we met him today", unsure=["him"])
+    found = doubted(heard, [0, 0, 0, 0], [], votes=2, sure=0.7, second=second)
+    assert [bool(score) for score in found] == [False, False, goes, False]
+
+
+def test_a_word_that_is_no_guess_is_believed_whatever_the_second_hears():
+    heard = (*words("we met"), Word("him", 1.0, 1.4, LOST))
+    assert doubted(heard, [0] * 3, [], votes=2, sure=0.7, second=words("we met")) == [0, 0, 0]
 
 
 def test_the_edges_of_a_second_listen_add_nothing_but_words_do():

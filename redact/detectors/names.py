@@ -15,6 +15,7 @@ from redact.detectors.speech import Recogniser, Transcript
 from redact.detectors.stretches import Found, name_spans
 from redact.detectors.tokens import tokens_of
 from redact.detectors.voice import Stretch, around
+from redact.detectors.words import Word
 from redact.policy import Caution
 from redact.types import Kind, Samples
 
@@ -189,13 +190,16 @@ class NameDetector:
         """A score for each word that was not surely heard, and that may be a name."""
         texts = [(other, 1) for other in heard.others]
         unsure = [word for word in heard.words if word.probability < doubt.sure]
+        second: list[Word] | None = None
         if self._second is not None and unsure and heard.covered:
             within = around(heard.voice, unsure)
-            second = self._second.listen(samples, language=heard.language, within=within)
-            late = _late(self._second) - _late(self._recogniser)
-            texts.append((tuple(moved(second.words, late)), SECOND))
+            other = self._second.listen(samples, language=heard.language, within=within)
+            second = moved(other.words, _late(self._second) - _late(self._recogniser))
+            texts.append((tuple(second), SECOND))
         others = [(words, self._finder.find(words, known), weight) for words, weight in texts]
-        return doubted(heard.words, scores, others, votes=doubt.votes, sure=doubt.sure)
+        return doubted(
+            heard.words, scores, others, votes=doubt.votes, sure=doubt.sure, second=second
+        )
 
     def _contacts(self, heard: Transcript, samples: Samples) -> Iterator[tuple[Kind, float, float]]:
         """What else the policy wants to go, kind by kind."""
