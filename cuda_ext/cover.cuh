@@ -6,7 +6,7 @@
 #pragma once
 #include "plane.cuh"
 
-enum { NODES = 8, PARTS = 4 * NODES, OPAQUE = 128 };
+enum { NODES = 8, PARTS = 4 * NODES, FLAT = 96, OPAQUE = 128 };
 
 struct Axis {
   int start, stop;  // the covered samples
@@ -64,7 +64,7 @@ DEVICE int node_weight(int node, int part) {
 
 // A block a region: 8 threads a part of its ring, then a thread a node.
 KERNEL(surroundings)(const Plane *planes, const Region *regions, int *colours) {
-  SHARED u64 sums[PARTS], counts[PARTS];
+  SHARED u64 sums[PARTS], counts[PARTS], nodes[NODES * NODES];
   const int self = (int)blockIdx.x;
   const Region r = regions[self];
   if (r.averages) return;
@@ -94,7 +94,15 @@ KERNEL(surroundings)(const Plane *planes, const Region *regions, int *colours) {
           sum += (u64)node_weight(t, k) * sums[k];
           total += (u64)node_weight(t, k);
         }
-      colours[r.colours + t] = total ? (int)mean_of(sum, total) : 1 << (plane.bits - 1);
+      nodes[t] = total ? mean_of(sum, total) : (u64)1 << (plane.bits - 1);
+    }
+  }
+  const bool flat = r.x.stop - r.x.start < FLAT || r.y.stop - r.y.start < FLAT;
+  PHASE(t) {
+    if (t < NODES * NODES) {
+      u64 sum = 0;
+      for (int k = 0; k < NODES * NODES; ++k) sum += nodes[k];
+      colours[r.colours + t] = (int)(flat ? mean_of(sum, NODES * NODES) : nodes[t]);
     }
   }
 }

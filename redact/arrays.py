@@ -22,13 +22,14 @@ from redact.cuda.kernels import with_small_pictures
 from redact.cuda.surfaces import FrameOnGpu, packed_rgb, semi_planar
 from redact.detectors.opened import Detectors
 from redact.errors import Reason, ResidualError, UsageError
-from redact.look import Looker, Schedule
+from redact.look import Looker
 from redact.methods import Patch, cover_all
 from redact.methods.cuda import cover_frames
 from redact.plan import Region
 from redact.planning import regions_of
 from redact.policy import Policy
 from redact.remove import how_to_cover
+from redact.schedule import Schedule
 from redact.types import Frame, Track
 
 Pictures = NDArray[np.uint8]

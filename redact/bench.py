@@ -27,7 +27,7 @@ from redact.cuda.driver import Gpu
 from redact.detectors.opened import Detectors
 from redact.detectors.upright import upright
 from redact.errors import RedactError
-from redact.look import Schedule, Seen, look_at_picture
+from redact.look import Seen, look_at_picture
 from redact.media.on_gpu import chunks, covered_on_gpu, decoder_name
 from redact.media.probe import Clip
 from redact.pipeline import Pipeline
@@ -35,6 +35,7 @@ from redact.plan import Looked, Plan, Region
 from redact.planning import regions_of
 from redact.policy import Policy
 from redact.remove import Cover
+from redact.schedule import Schedule
 from redact.stages import Stages
 from redact.types import Box, Frame, Kind
 

@@ -20,7 +20,7 @@ from redact.detectors.opened import Detectors
 from redact.detectors.upright import upright
 from redact.errors import Reason, ResidualError
 from redact.listen import listen
-from redact.look import Looker, Schedule, Seen, look_at_picture
+from redact.look import Looker, Seen, look_at_picture
 from redact.media.ahead import ahead
 from redact.media.coded import coded
 from redact.media.decode import frames
@@ -29,6 +29,7 @@ from redact.plan import Cut, Plan, Region
 from redact.policy import Policy
 from redact.relisten import listen_again
 from redact.remove import Expected, difference, thumbnail
+from redact.schedule import Schedule
 from redact.stages import Stages
 from redact.types import Box, Frame, Kind, Span, Track
 
@@ -166,11 +167,13 @@ def second_look(
     detectors: Detectors,
     policy: Policy,
     through: Sequence[Callable[[PictureDetector], PictureDetector]] = (),
+    keep: int = 0,
 ) -> Looker:
     """
     What looks again at a clip's frames: with other settings.
 
     `through` is what its detectors look through, if anything: the thorough one, and the quick one.
+    `keep` is as for a Chooser.
     """
     assert clip.picture is not None
     schedule = Schedule(looks_per_second=policy.check.looks_per_second, phase=0.5)
@@ -181,7 +184,7 @@ def second_look(
     assert thorough is not None
     if through:
         thorough, quick = through[0](thorough), quick and through[1](quick)
-    return Looker(thorough, schedule, quick=quick, pool=detectors.pool)
+    return Looker(thorough, schedule, quick=quick, pool=detectors.pool, keep=keep)
 
 
 def _is_copy(source: Clip, expected: Expected | None) -> bool:

@@ -6,27 +6,18 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, replace
-from fractions import Fraction
 
 from redact.detectors import PictureDetector
 from redact.errors import InputError, Reason
 from redact.media.ahead import ahead
 from redact.media.decode import frames
 from redact.media.probe import Clip
-from redact.tracking import SceneCuts, Unlike, link
+from redact.schedule import Chooser, Schedule
+from redact.tracking import link
 from redact.types import Box, Detection, Frame, Track
 
 Progress = Callable[[float], None]
 """Called with the share of the work that is done, 0 to 1."""
-
-MOST_UNSEEN = 11
-"""At most so many frames in a row go without a look, however many there are in a second."""
-
-STILL_SECONDS = Fraction(1, 2)
-"""Where nothing moves, looks are no farther apart than this either."""
-
-THOROUGH_SECONDS = Fraction(2, 5)
-"""So long after a thorough look the next one is due; those between are quick."""
 
 BATCH = 4
 """Frames that the detector sees in one call."""
@@ -46,20 +37,6 @@ class Seen:
     """What a second look at the same frames found, if there are no tracks."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Schedule:
-    """
-    Which frames a detector looks at: the first and last of each scene, and at this pace.
-
-    Besides, any frame that shows something else than the last one looked at. Where nothing has
-    moved since then, one of twelve frames and two a second are enough.
-    """
-
-    looks_per_second: float
-    phase: float = 0.0
-    """Shifts the looks by this share of the pace, so that a second look sees other frames."""
-
-
 def look_at_picture(
     clip: Clip,
     detector: PictureDetector,
@@ -74,9 +51,9 @@ def look_at_picture(
     """
     All that is found in a clip's picture, as tracks through its frames; `quick` as for a Looker.
 
-    `again` takes the frames too, for as long as nothing is surely found: where nothing is, the
-    picture is copied as it is, and a second look at these frames is one at the copy's. `source`
-    decodes the clip.
+    `again` looks at the frames too, for as long as nothing is surely found: where nothing is, the
+    picture is copied as it is, and a second look at these frames is one at the copy's. From then on
+    it passes them by. `source` decodes the clip.
 
     Raises InputError where the picture does not decode, DetectorError where the detector could
     not look.
@@ -86,8 +63,8 @@ def look_at_picture(
     expected = max(clip.picture.frames, 1)
     for frame in ahead(source(clip)):
         looker.take(frame)
-        if again is not None and not looker.found:
-            again.take(frame)
+        if again is not None:
+            (again.pass_by if looker.found else again.take)(frame)
         progress(min(frame.index / expected, 1.0))
     rate = float(clip.picture.rate or 25)
     seen = looker.seen(rate=rate)
@@ -106,6 +83,7 @@ class Looker:
         *,
         quick: PictureDetector | None = None,
         pool: Executor | None = None,
+        keep: int = 0,
     ) -> None:
         """
         `quick` takes looks in the place of `detector` until THOROUGH_SECONDS after its last one,
@@ -116,33 +94,31 @@ class Looker:
         a frame waits for the detector, which is shown BATCH of them at once.
         """
         self._detectors = (detector, quick or detector)
-        self._schedule = schedule
-        self._pace = Fraction(schedule.looks_per_second).limit_denominator(1000)
-        self._scene_starts, self._unlike = SceneCuts(), Unlike()
-        self._looked = -1  # the index of the frame that was looked at last
+        self._chooser = Chooser(schedule, alternates=quick is not None, keep=keep)
         self._looks: dict[int, list[Detection]] = {}
-        self._cuts: list[int] = []
         self._waiting: tuple[list[Frame], list[Frame]] = ([], [])  # for each detector
         self._pool, self._asked = pool, deque[tuple[Frame, Future[list[list[Detection]]]]]()
-        self._thorough = -1  # the index of the frame that `detector` was shown last
-        self._alternates, self._quick_last = quick is not None, True
-        self._thorough_looks: list[int] = []
-        self._thorough_again = Fraction(0)  # when a thorough look is due
-        self._next = self._latest = Fraction(0)
         self.found = False
         """Whether anything was surely found up to here, in the frames that were looked at."""
-        self._last: Frame | None = None
 
     def take(self, frame: Frame) -> None:
-        if self._scene_starts(frame) and self._last is not None:
-            self._cuts.append(frame.index)
-            self._look(self._last)
-            self._look(frame)
-        elif self._last is None or self._unlike(frame):
-            self._look(frame)
-        elif self._due(frame):
-            self._look(frame, quick=self._is_quick(frame))
-        self._last = frame
+        for chosen, quick in self._chooser.take(frame):
+            self._look(chosen, quick=quick)
+
+    def pass_by(self, frame: Frame) -> None:
+        """Take a frame to keep it, if anything is kept, and not to look at it."""
+        if self._chooser.kept is not None:
+            self._chooser.take(frame)
+
+    def kept(self) -> Chooser | None:
+        """What to look at in the frames that were taken or passed by; None if it is not kept."""
+        return None if self._chooser.kept is None else self._chooser
+
+    def look_at(self, chooser: Chooser) -> None:
+        """Take what another looker has kept of all frames, instead of the frames."""
+        self._chooser = chooser
+        for chosen, quick in chooser.kept or ():
+            self._look(chosen, quick=quick)
 
     def seen(
         self, *, rate: float, ignore: Callable[[int, Box], bool] = lambda _index, _box: False
@@ -152,10 +128,11 @@ class Looker:
 
         `ignore` says of a frame's index and a box whether that is known already.
         """
-        last = self._last
+        last = self._chooser.last
         if last is None:
             raise InputError("the picture has no frame at all.", reason=Reason.EMPTY)
-        self._look(last)
+        for chosen, quick in self._chooser.end():
+            self._look(chosen, quick=quick)
         self._flush(quick=False)
         self._flush(quick=True)
         self._collect(0)
@@ -168,34 +145,12 @@ class Looker:
             rate=rate,
             width=last.width,
             height=last.height,
-            cuts=self._cuts,
-            thorough=self._thorough_looks,
+            cuts=self._chooser.cuts,
+            thorough=self._chooser.thorough,
         )
         return Seen(tracks=tuple(tracks), frames=last.index + 1, frames_scanned=len(self._looks))
 
-    def _due(self, frame: Frame) -> bool:
-        time = frame.pts * frame.time_base
-        if frame.index - self._looked > MOST_UNSEEN or time >= self._latest:
-            return True
-        return time >= self._next and not self._unlike.still(frame)
-
-    def _is_quick(self, frame: Frame) -> bool:
-        soon = frame.pts * frame.time_base < self._thorough_again
-        return self._alternates and (soon or not self._quick_last)
-
-    def _look(self, frame: Frame, *, quick: bool = False) -> None:
-        time = frame.pts * frame.time_base
-        self._next = (time * self._pace).__floor__() / self._pace
-        self._next += (1 + Fraction(self._schedule.phase).limit_denominator(1000)) / self._pace
-        self._latest, self._quick_last = time + STILL_SECONDS, quick
-        self._unlike.looked(frame)
-        self._looked = frame.index
-        if frame.index == self._thorough:
-            return
-        if not quick:
-            self._thorough = frame.index
-            self._thorough_looks.append(frame.index)
-            self._thorough_again = time + THOROUGH_SECONDS
+    def _look(self, frame: Frame, *, quick: bool) -> None:
         if self._pool is not None:
             asked = self._pool.submit(_detect, self._detectors[quick], [frame])
             self._asked.append((frame, asked))
@@ -222,7 +177,7 @@ class Looker:
 
     def _keep(self, frame: Frame, detections: Sequence[Detection]) -> None:
         self._looks.setdefault(frame.index, []).extend(detections)
-        self.found |= not all(one.doubtful for one in detections)
+        self.found |= not all(one.doubtful or one.weak for one in detections)
 
 
 def _detect(detector: PictureDetector, frames: Sequence[Frame]) -> list[list[Detection]]:

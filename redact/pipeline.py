@@ -21,7 +21,7 @@ from redact.detectors.opened import Detectors
 from redact.detectors.upright import upright
 from redact.errors import InputError, ResidualError, UsageError
 from redact.listen import listen
-from redact.look import Schedule, Seen, look_at_picture
+from redact.look import Seen, look_at_picture
 from redact.media.probe import Clip, file_sha256, probe
 from redact.media.render import render
 from redact.plan import Cut, Plan
@@ -29,6 +29,7 @@ from redact.planning import fits, grown, plan_of, stripped
 from redact.policy import Policy
 from redact.rehearse import rehearse
 from redact.remove import Cover, sound_edits
+from redact.schedule import KEPT_BYTES, Schedule
 from redact.stages import Stages
 
 T = TypeVar("T")
@@ -106,29 +107,34 @@ class Pipeline:
     def _plan(self, clip: Clip, stages: Stages, progress: Progress) -> tuple[Plan, Seen | None]:
         """The plan; and, if it covers nothing, what a second look at the same frames found."""
         policy = self.policy
-        seen = Seen(tracks=(), frames=0, frames_scanned=0)
+        seen, kept = Seen(tracks=(), frames=0, frames_scanned=0), None
+        # On a GPU another round costs less than to look there at frames that are then covered anew.
+        rehearsed = clip.media == "video" and not stages.gpu
         if clip.picture is not None:
             schedule = Schedule(looks_per_second=policy.faces.looks_per_second)
             detector = upright(self.detectors.pictures, clip.picture.rotation)
             share = 0.6 if clip.sound else 0.8
             quick = self.detectors.pictures_quick
+            keep = KEPT_BYTES if rehearsed else 0
+            again = second_look(clip, self.detectors, policy, keep=keep)
             seen = look_at_picture(
                 clip,
                 detector,
                 schedule,
                 _part(progress, 0.0, share),
                 quick=quick and upright(quick, clip.picture.rotation),
-                again=second_look(clip, self.detectors, policy),
+                again=again,
                 source=stages.first,
                 pool=self.detectors.pool,
             )
+            kept = again.kept()
         heard = listen(clip, self.detectors.names, policy, _part(progress, 0.6, 0.8))
         plan = plan_of(clip, seen, heard, policy, self.detectors.models)
         if seen.again is not None:
             plan = grown(plan, clip, seen.again.tracks, (), policy)
-        # On a GPU another round costs less than to look there at frames that are then covered anew.
-        if plan.regions and clip.media == "video" and not stages.gpu:
-            plan = rehearse(clip, plan, self.detectors, policy, _part(progress, 0.8, 1.0))
+        if plan.regions and rehearsed:
+            rest = _part(progress, 0.8, 1.0)
+            plan = rehearse(clip, plan, self.detectors, policy, rest, kept)
         return plan, seen.again
 
     def make(

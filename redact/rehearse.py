@@ -26,6 +26,7 @@ from redact.plan import Plan
 from redact.planning import grown
 from redact.policy import Policy
 from redact.remove import Cover
+from redact.schedule import Chooser
 from redact.types import Detection, Frame, Track
 
 Known = dict[tuple[int, int], tuple[list[Patch], list[Detection]]]
@@ -38,11 +39,13 @@ def rehearse(
     detectors: Detectors,
     policy: Policy,
     progress: Callable[[float], None],
+    kept: Chooser | None = None,
 ) -> Plan:
     """
     The plan, and what a second look finds in the clip's frames once they are covered as it says.
 
-    As often as the output might be rendered: what covers one thing may look like another. Raises
+    As often as the output might be rendered: what covers one thing may look like another. `kept` is
+    what a second look chose of the clip's frames; without it they are decoded each time. Raises
     InputError where the picture does not decode, DetectorError where a detector could not look.
     """
     known: tuple[Known, Known] = ({}, {})  # thorough, quick
@@ -50,7 +53,7 @@ def rehearse(
         cover = Cover(plan, policy)
         eyes = [partial(_OnceCovered, cover=cover, known=one) for one in known]
         looker = second_look(clip, detectors.wary(), policy, through=eyes)
-        tracks = _left(clip, plan, looker, progress)
+        tracks = _left(clip, plan, looker, kept, progress)
         if not tracks:
             break
         plan = grown(plan, clip, tracks, (), policy)
@@ -58,11 +61,17 @@ def rehearse(
 
 
 def _left(
-    clip: Clip, plan: Plan, looker: Looker, progress: Callable[[float], None]
+    clip: Clip,
+    plan: Plan,
+    looker: Looker,
+    kept: Chooser | None,
+    progress: Callable[[float], None],
 ) -> tuple[Track, ...]:
     """What the looker finds that the plan does not cover."""
     assert clip.picture is not None
-    for frame in ahead(frames(clip)):
+    if kept is not None:
+        looker.look_at(kept)
+    for frame in ahead(frames(clip)) if kept is None else ():
         looker.take(frame)
         progress(min(frame.index / max(plan.looked.frames, 1), 1.0))
     rate = float(clip.picture.rate or 25)

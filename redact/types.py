@@ -153,6 +153,8 @@ class Detection:
     detector: str  # "centerface@09189deaaf8646c5": the model and the start of its sha256
     doubtful: bool = False
     """In a moving picture it counts if it is found twice within a few looks (tracking/chains)."""
+    weak: bool = False
+    """It counts only where a track that is believed goes on with it (tracking/chains)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -60,7 +60,7 @@ def seen(request):
     picture[200:600, 500:1100] = cv2.resize(photo, (600, 400), interpolation=cv2.INTER_AREA)
     picture[10:150, 60:270] = cv2.resize(photo, (210, 140), interpolation=cv2.INTER_AREA)
     model = (models / "faces" / "centerface.onnx").read_bytes()
-    detector = FaceDetector(model, label="x", min_score=0.6, long_side=640, faint=0.4)
+    detector = FaceDetector(model, label="x", min_score=0.6, long_side=640, faint=0.3, weak=0.45)
     return detector, as_frame(picture)
 
 
@@ -96,9 +96,8 @@ def assert_alike(ours, theirs):
     assert len(ours) == len(theirs)
     for one, other in zip(ours, theirs, strict=True):
         assert one.kind is other.kind
-        assert one.doubtful is other.doubtful
         assert one.detector == other.detector
-        assert one.doubtful is other.doubtful
+        assert (one.doubtful, one.weak) == (other.doubtful, other.weak)
         assert abs(one.score - other.score) <= SCORES
         for edge in ("x0", "y0", "x1", "y1"):
             assert abs(getattr(one.box, edge) - getattr(other.box, edge)) <= PIXELS
@@ -111,7 +110,7 @@ def test_the_same_faces_within_a_pixel(gpu, seen, quick):
     assert expected
     ours = moved(detector.quick() if quick else detector, gpu)
     (found,) = ours.detect([on_gpu(frame, semi(gpu, frame, 128))])
-    key = lambda one: (one.doubtful, one.box.x0, one.box.y0)  # noqa: E731  # of equal scores
+    key = lambda one: (one.doubtful, one.weak, one.box.x0, one.box.y0)  # noqa: E731  # of equal scores
     assert_alike(sorted(found, key=key), sorted(expected, key=key))
     (from_host,) = ours.detect([frame])
     assert from_host == found
@@ -133,16 +132,16 @@ def test_frames_in_which_something_small_may_be_are_looked_at_closer(gpu, quick)
         assert_alike(found, theirs)
 
 
-@pytest.mark.parametrize("faint", [0.0, 0.1])
+@pytest.mark.parametrize(("faint", "weak"), [(0.0, 0.0), (0.1, 0.0), (0.03, 0.1), (0.0, 0.1)])
 @pytest.mark.parametrize("levels", [(255, 255, 112, 97), (255, 112, 97), (112,)])
-def test_in_a_crowd_less_is_enough_for_a_small_face(gpu, levels, faint):
-    detector = spots(bright_spots(log_height=2.0), min_score=0.5, faint=faint)
+def test_in_a_crowd_less_is_enough_for_a_small_face(gpu, levels, faint, weak):
+    detector = spots(bright_spots(log_height=2.0), min_score=0.5, faint=faint, weak=weak)
     picture = np.zeros((96, 128, 3), np.uint8)
     for number, level in enumerate(levels):
         picture[48:52, 12 + 28 * number : 16 + 28 * number] = level
     (expected,) = detector.detect([as_frame(picture)])
     (found,) = moved(detector, gpu).detect([as_frame(picture)])
-    key = lambda one: (one.doubtful, one.box.x0)  # noqa: E731
+    key = lambda one: (one.doubtful, one.weak, one.box.x0)  # noqa: E731
     assert_alike(sorted(found, key=key), sorted(expected, key=key))
 
 

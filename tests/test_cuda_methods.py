@@ -96,6 +96,17 @@ def test_many_frames_in_one_launch_equal_the_reference(gpu, some, backwards):
             np.testing.assert_array_equal(other, plane)
 
 
+@pytest.mark.parametrize("side", [95, 96, 97, 191, 192])
+def test_from_which_side_on_a_region_has_more_than_one_colour(gpu, side):
+    frame = make(240, 220, depth=8, seed=side)
+    covered = on_gpu(frame, semi(gpu, frame))
+    cover_frames(gpu, [covered], [[(Box(10, 8, 10 + side, 210), "fill", 4)]])
+    expected = copy(frame)
+    cover_all(expected, [(Box(10, 8, 10 + side, 210), "fill", 4)])
+    for plane, other in zip(expected.planes, downloaded(covered.surface), strict=True):
+        np.testing.assert_array_equal(other, plane)
+
+
 def test_large_regions_cross_the_borders_of_blocks_and_of_the_picture(gpu):
     frame = make(900, 500, depth=10, seed=3)
     patches = [

@@ -111,6 +111,21 @@ class TestLeak:
         assert leaked(picture(), through_codec(picture(), 18), box)
         assert not leaked(picture(), covered(picture(), box, 128), box)
 
+    @pytest.mark.parametrize("seed", range(8))
+    def test_a_cell_of_one_colour_shows_nothing_of_what_lies_beside_it(self, seed):
+        """Of 6 x 6 cells all have one colour but the first column; the high-pass reaches them."""
+        luma, box = picture(seed), Box(50, 50, 74, 74)
+        redacted = covered(luma, Box(52, 50, 74, 74), 128)
+
+        assert seen_cells(luma, redacted, box).part <= 6
+
+    def test_a_trace_of_two_levels_still_leaks(self):
+        """Nobody sees it; whoever stretches the levels does."""
+        trace = np.round(128 + (picture() - 128.0) * 0.02).astype(np.uint8)
+        assert np.ptp(trace) <= 6
+
+        assert leaked(picture(), trace, FACE)
+
     def test_what_has_no_texture_leaks_only_if_it_was_left(self):
         flat = np.full((100, 100), 90, np.uint8)
         box = Box(20, 20, 60, 60)

@@ -120,6 +120,18 @@ class TestDoubtful:
 
         assert self.found(finder) == [(0.9, False), (0.7, True)]
 
+    def test_far_below_it_a_face_is_weak_and_no_longer_doubtful(self):
+        finder = detector(self.tall, min_score=0.8, faint=0.15, weak=0.35)
+        (found,) = finder.detect([self.picture()])
+
+        assert [(round(one.score, 1), one.doubtful, one.weak) for one in found] == [
+            (0.9, False, False),
+            (0.7, True, False),
+            (0.5, False, True),
+        ]
+        (found,) = finder.at_size(128).detect([self.picture()])
+        assert [round(one.score, 1) for one in found] == [0.9]
+
     def test_nothing_is_unless_asked_for(self):
         finder = detector(self.tall, min_score=0.8)
 
@@ -168,6 +180,17 @@ class TestSmall:
         finder = detector(self.low, min_score=0.5)
 
         assert self.scores(finder.at_size(128), 255, 255, 112, 97) == [1.0, 1.0]
+
+    @pytest.mark.parametrize("faces", [1, 2])
+    def test_of_a_weak_one_no_less_is_enough(self, faces):
+        finder = detector(self.low, min_score=0.5, weak=0.1)
+        luma = np.zeros((96, 128), np.uint8)
+        for number, level in enumerate([*[255] * faces, 105, 97]):
+            luma[48:52, 12 + 28 * number : 16 + 28 * number] = level
+        (found,) = finder.detect([frame_of(luma, full_range=True)])
+
+        weak = [round(one.score, 2) for one in found if one.weak]
+        assert weak == ([0.41] if faces == 1 else [])  # in a crowd it counts as it is
 
     def test_where_one_may_be_there_is_a_closer_look(self):
         """The square fills a quarter of a cell of the first look, and more of the closer one's."""

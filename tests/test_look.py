@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from redact.errors import DetectorError, InputError
-from redact.look import BATCH, WAITING, Looker, Schedule, look_at_picture
+from redact.look import BATCH, WAITING, Looker, look_at_picture
 from redact.media.ahead import ahead
 from redact.media.probe import probe
 from redact.policy import Limits
+from redact.schedule import Schedule
 from redact.types import Box, Detection, Frame, Kind
 from tests.media_maker import Picture, make_clip
 
@@ -28,16 +29,16 @@ class Watcher:
 
     name = "watcher@0"
 
-    def __init__(self, where=(), fails_at=None, doubtful=False):
+    def __init__(self, where=(), fails_at=None, **how):
         self.where, self.fails_at, self.shown = where, fails_at, []
-        self.doubtful = doubtful
+        self.how = how  # doubtful, or weak
 
     def detect(self, frames):
         for one in frames:
             self.shown.append(one.index)
             if one.index == self.fails_at:
                 raise DetectorError("lost the GPU")
-        face = Detection(Kind.FACE, Box(10, 10, 30, 30), 0.9, self.name, self.doubtful)
+        face = Detection(Kind.FACE, Box(10, 10, 30, 30), 0.9, self.name, **self.how)
         return [[face] if one.index in self.where else [] for one in frames]
 
 
@@ -148,13 +149,53 @@ def test_the_last_frame_is_looked_at_thoroughly_where_a_quick_look_were_next():
     assert (thorough.shown[-1], 31 in quick.shown) == (31, False)
 
 
+class TestKept:
+    """What a looker keeps is looked at by others as if they had taken the frames."""
+
+    frames = tuple(frame(i, level=i // 50) for i in range(100))
+
+    def kept(self, *, keep=1 << 30, looks=40):
+        first = Looker(Watcher(), Schedule(looks_per_second=10), quick=Watcher(), keep=keep)
+        for number, one in enumerate(self.frames):
+            (first.take if number < looks else first.pass_by)(one)
+        return first.kept()
+
+    def test_it_is_seen_again_and_again(self):
+        where = range(20, 61)
+        alone, alone_quick = Watcher(where=where), Watcher(where=where)
+        expected = look(alone, self.frames, quick=alone_quick)
+        chooser = self.kept()
+
+        for _ in range(2):
+            thorough, quick = Watcher(where=where), Watcher(where=where)
+            looker = Looker(thorough, Schedule(looks_per_second=10), quick=quick)
+            looker.look_at(chooser)
+            assert looker.seen(rate=30) == expected
+            assert (thorough.shown, quick.shown) == (alone.shown, alone_quick.shown)
+
+    def test_what_is_passed_by_is_not_looked_at(self):
+        watcher = Watcher()
+        looker = Looker(watcher, Schedule(looks_per_second=10), keep=1 << 30)
+        for one in self.frames:
+            looker.pass_by(one)
+        assert watcher.shown == []
+
+    def test_nothing_is_kept_that_does_not_fit(self):
+        chosen = self.kept().kept
+        assert chosen is not None
+        size = sum(plane.nbytes for one, _ in chosen for plane in one.planes)
+        assert self.kept(keep=size) is not None
+        assert self.kept(keep=size - 1) is None
+        assert self.kept(keep=0) is None
+
+
 class TestSecondLookAtACopy:
-    def looked(self, tmp_path, *, where=(), again=(), doubtful=False):
+    def looked(self, tmp_path, *, where=(), again=(), **how):
         path = make_clip(tmp_path / "clip.mp4", Picture(frames=40, rate=30))
         second = Looker(Watcher(where=again), Schedule(looks_per_second=10, phase=0.5))
         return look_at_picture(
             probe(path, Limits()),
-            Watcher(where=where, doubtful=doubtful),
+            Watcher(where=where, **how),
             Schedule(looks_per_second=10),
             lambda _: None,
             again=second,
@@ -177,6 +218,12 @@ class TestSecondLookAtACopy:
 
     def test_what_is_doubtful_and_not_believed_is_nothing(self, tmp_path):
         seen = self.looked(tmp_path, where={0}, doubtful=True)
+        assert seen.tracks == ()
+        assert seen.again is not None
+        assert seen.again.frames == 40
+
+    def test_nor_is_what_is_weak_however_often_it_is_found(self, tmp_path):
+        seen = self.looked(tmp_path, where=range(40), weak=True)
         assert seen.tracks == ()
         assert seen.again is not None
         assert seen.again.frames == 40

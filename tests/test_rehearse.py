@@ -5,13 +5,16 @@ from dataclasses import replace
 
 import pytest
 
+from redact import pipeline
 from redact import rehearse as rehearsals
 from redact.detectors.plates import PlateDetector
 from redact.detectors.together import together
 from redact.errors import DetectorError
+from redact.look import Looker
 from redact.media.decode import frames
 from redact.media.probe import probe
 from redact.rehearse import rehearse
+from redact.schedule import Schedule
 from redact.types import Box, Detection, Kind
 from tests.media_maker import Picture, make_clip
 from tests.test_pipeline import FACE, POLICY, Counting, Faces, made_of, nobody, quiet, visible
@@ -90,6 +93,37 @@ def test_what_is_nearly_a_plate_is_added(clip, others):
 
     more = rehearsed(clip, planned(clip), together([*others, Almost()]))
     assert [region.kind for region in more.regions] == [Kind.FACE, Kind.PLATE]
+
+
+def chosen(clip, keep):
+    looker = Looker(nobody(), Schedule(looks_per_second=4, phase=0.5), keep=keep)
+    for frame in frames(clip):
+        looker.pass_by(frame)
+    return looker.kept()
+
+
+def test_frames_that_were_kept_are_not_decoded(clip, monkeypatch):
+    plan = planned(clip)
+    expected = rehearsed(clip, plan, Artefacts())
+    kept = chosen(clip, 1 << 30)
+    monkeypatch.setattr(rehearsals, "frames", None)
+    for _ in range(2):  # the frames that are kept stay as they are
+        detectors = made_of(nobody(), again=Artefacts()).detectors
+        assert rehearse(clip, plan, detectors, POLICY, quiet, kept) == expected
+
+
+def test_a_plan_is_made_with_one_decoding(clip, monkeypatch):
+    monkeypatch.setattr(rehearsals, "frames", None)
+    assert len(made_of(Faces(), again=Artefacts()).plan(clip, quiet).regions) == 2
+
+
+def test_or_with_more_where_the_frames_are_too_large_to_be_kept(clip, monkeypatch):
+    expected = made_of(Faces(), again=Artefacts()).plan(clip, quiet)
+    monkeypatch.setattr(pipeline, "KEPT_BYTES", 1000)
+    assert made_of(Faces(), again=Artefacts()).plan(clip, quiet) == expected
+    monkeypatch.setattr(rehearsals, "frames", None)
+    with pytest.raises(TypeError):
+        made_of(Faces(), again=Artefacts()).plan(clip, quiet)
 
 
 def test_frames_that_are_covered_as_before_are_not_looked_at_again(clip):

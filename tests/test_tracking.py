@@ -307,6 +307,38 @@ class TestLink:
 
         assert linked(looked(looks, {0: [faint]}), looks) == []
 
+    @pytest.mark.parametrize("later", [20, 0])
+    def test_a_track_goes_on_with_weak_detections_either_way(self, later):
+        weak = [replace(at(50, 50, score=0.13), weak=True)]
+        found = {10: [at(50, 50)]} | {10 + (later - 10) * n // 5: weak for n in range(1, 6)}
+
+        (track,) = linked(looked(40, found))
+
+        first, last = min(10, later), max(10, later)
+        assert (track.first, track.last) == (max(0, first - 1 - TAIL), last + 1 + TAIL)
+
+    @pytest.mark.parametrize(("index", "x", "last"), [(15, 55, 16), (16, 55, 11), (15, 95, 11)])
+    def test_but_not_over_a_long_gap_or_way(self, index, x, last):
+        found = {10: [at(50, 50)], index: [replace(at(x, 50, score=0.13), weak=True)]}
+
+        (track,) = linked(looked(40, found))
+
+        assert track.last == last + TAIL
+
+    def test_a_track_goes_on_with_weak_ones_inside_its_scene_alone(self):
+        found = {10: [at(50, 50)], 12: [replace(at(50, 50, score=0.13), weak=True)]}
+
+        (track,) = linked(looked(40, found), cuts=[12])
+
+        assert track.last == 11
+
+    def test_weak_ones_alone_are_nothing_nor_do_they_lead_from_what_is_not_believed(self):
+        weak = {index: [replace(at(50, 50, score=0.13), weak=True)] for index in range(40)}
+        once = {10: [replace(at(50, 50, score=0.2), doubtful=True)]}
+
+        assert linked(looked(40, weak)) == []
+        assert linked(looked(40, {**weak, **once})) == []
+
     def test_one_sure_look_is_enough_for_its_track(self):
         found = {10: [doubtful(50, 50)], 20: [at(50, 50, kind=Kind.PLATE)]}
 

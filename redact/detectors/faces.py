@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from redact.detectors.centerface import Scored, cut_off, decode, is_small, turn_back
+from redact.detectors.doubt import CUT_OFF, apart, counted
 from redact.detectors.runtime import ENLARGE, Network, Remembering, free_shape, letterbox, shrunk
 from redact.errors import DetectorError
 from redact.types import Box, Detection, Frame, Kind
@@ -48,25 +49,12 @@ LENIENCE = 0.1
 """By this much less is enough for a small face in a crowd, in a first look at the whole picture
 upright."""
 
-CROWD = 2
-"""So many faces that are sure without that make a crowd. Where nobody is, what scores so little is
-no face: clips without people were encoded for it, which could be copied."""
-
 WORTH = 0.1
 """Where a small face may be that scores this much, there is a closer look."""
 
 CLOSER = 1.5
 """So much larger is that look; after a quick one it is as large as the first of the thorough ones.
 Measured on small stills side by side, a fifth of the faces leaked without it."""
-
-CUT_OFF = 0.1
-"""A face that the picture's edge cuts off scores lower: by this much less is enough."""
-
-FAINT = 0.075
-"""So much less is a doubtful face: one that counts if it is found again within three looks."""
-
-APART = 0.3
-"""A doubtful face of which more lies in a sure one, or of that in it, is a part of that."""
 
 LEAST = 0.01
 """No score below this is ever enough."""
@@ -78,7 +66,9 @@ class _Faces:
 
     boxes: NDArray[np.float32]  # (n, 4): x0, y0, x1, y1, in pixels of the frame
     scores: NDArray[np.float32]  # (n,)
-    sure: NDArray[np.bool_]  # (n,): which are not doubtful
+    sure: NDArray[np.bool_]  # (n,): which are certain,
+    likely: NDArray[np.bool_]  # or doubtful,
+    weak: NDArray[np.bool_]  # or score as much as a weak one, at least
     any_small: bool  # whether a closer look is worth it
 
 
@@ -97,6 +87,7 @@ class FaceDetector:
         threads: of one run; 0 lets onnxruntime choose.
         device: as for a Network.
         faint: how far below `min_score` a detection is still kept, as doubtful.
+        weak: how far, as weak; 0: nothing is weak.
 
     Raises DetectorError if the model can't be opened, or not on this device.
     """
@@ -111,9 +102,10 @@ class FaceDetector:
         threads: int = 0,
         device: str = "cpu",
         faint: float = 0.0,
+        weak: float = 0.0,
     ) -> None:
         self.name = f"{label}@{sha256(model).hexdigest()[:16]}"
-        self._min_score, self._faint = min_score, faint
+        self._min_score, self._faint, self._weak = min_score, faint, weak
         self._looks = _looks(Look(long_side, lenience=LENIENCE))
         self._closer: Look | None = replace(self._looks[0], long_side=round(CLOSER * long_side))
         self._remembering: Remembering | None = None
@@ -123,12 +115,13 @@ class FaceDetector:
 
     def at_size(self, long_side: int) -> FaceDetector:
         """
-        The same network with looks of another size, none closer, and without what is doubtful.
+        The same network with looks of another size, none closer, and nothing doubtful or weak.
 
         Nor is less enough for small faces: measured, that finds nothing that leaked.
         """
         other = copy(self)
-        other._looks, other._closer, other._faint = _looks(Look(long_side)), None, 0.0
+        other._looks, other._closer = _looks(Look(long_side)), None
+        other._faint = other._weak = 0.0
         return other
 
     def quick(self) -> FaceDetector:
@@ -155,11 +148,13 @@ class FaceDetector:
             other._remembering, other._min_score = once, min_score
         return others
 
-    def parts(self) -> tuple[Network, tuple[Look, ...], Look | None, float, float]:
+    def parts(self) -> tuple[Network, tuple[Look, ...], Look | None, float, float, float]:
         """
-        For a GPU to do the same: the network, its looks, the closer one, the lowest score, `faint`.
+        For a GPU to do the same: the network, its looks, the closer one, the lowest score, `faint`
+        and `weak`.
         """
-        return self._network, tuple(self._looks), self._closer, self._min_score, self._faint
+        scores = self._min_score, self._faint, self._weak
+        return self._network, tuple(self._looks), self._closer, *scores
 
     def detect(self, frames: Sequence[Frame]) -> list[list[Detection]]:
         """
@@ -197,7 +192,8 @@ class FaceDetector:
         faces = []
         for heat, sizes, offsets in zip(*outputs[:3], strict=True):
             least = self._min_score + look.caution
-            lowest = min(least - look.lenience - max(CUT_OFF, self._faint), WORTH)
+            less = look.lenience + max(CUT_OFF, self._faint)
+            lowest = min(least - max(less, look.caution / 2 + self._weak), WORTH)
             boxes, scores = decode(heat[0], sizes, offsets, max(lowest, LEAST))
             boxes = turn_back(boxes, look.turns, *batch.shape[2:]) - np.float32(look.border)
             enough = least - np.where(is_small(boxes), look.lenience, 0)
@@ -206,20 +202,27 @@ class FaceDetector:
             )
             boxes /= np.float32(scale)
             sure = (scores >= enough) | (cut_off(boxes, *size) & (scores >= enough - CUT_OFF))
-            kept = sure | ((scores >= enough - self._faint) & (scores >= LEAST))
-            faces.append(_Faces(boxes[kept], scores[kept], sure[kept], any_small))
+            likely = sure | ((scores >= enough - self._faint) & (scores >= LEAST))
+            weak = scores >= max(least - look.caution / 2 - self._weak, LEAST)
+            faces.append(_Faces(boxes, scores, sure, likely, weak, any_small))
         return faces
 
     def _detections(self, frame: Frame, faces: Sequence[_Faces]) -> list[Detection]:
         boxes = np.concatenate([one.boxes for one in faces])
         scores = np.concatenate([one.scores for one in faces])
-        sure = np.concatenate([one.sure for one in faces])
-        certain = detections(*merge(boxes[sure], scores[sure]), frame, self.name)
-        doubtful = apart(detections(*merge(boxes, scores), frame, self.name), certain)
+
+        def merged(of: Sequence[NDArray[np.bool_]]) -> list[Detection]:
+            kept = np.concatenate(of)
+            return detections(*merge(boxes[kept], scores[kept]), frame, self.name)
+
+        certain = merged([one.sure for one in faces])
+        doubtful = apart(merged([one.likely for one in faces]), certain)
         if not self._looks[0].lenience:
             return certain + doubtful
         size = (frame.width, frame.height)
-        return counted(certain, doubtful, size, self._min_score, self._faint)
+        found = counted(certain, doubtful, size, self._min_score, self._faint)
+        weak = merged([one.weak for one in faces]) if self._weak else []
+        return found + apart(weak, found, weak=True)
 
 
 def detections(
@@ -232,46 +235,6 @@ def detections(
         if x0 < x1 and y0 < y1:
             found.append(Detection(Kind.FACE, Box.covering(x0, y0, x1, y1), min(score, 1.0), name))
     return found
-
-
-def counted(
-    certain: Sequence[Detection],
-    doubtful: Sequence[Detection],
-    size: tuple[int, int],
-    min_score: float,
-    faint: float,
-) -> list[Detection]:
-    """
-    What counts of a frame, `size` wide and high: where there is no crowd, without LENIENCE.
-
-    What was certain by that alone is doubtful then, if it scores what anything doubtful has to.
-    """
-    width, height = size
-
-    def at_an_edge(box: Box) -> bool:
-        return box.x0 <= 1 or box.y0 <= 1 or box.x1 >= width - 1 or box.y1 >= height - 1
-
-    sure = [
-        one for one in certain if one.score >= min_score - (CUT_OFF if at_an_edge(one.box) else 0.0)
-    ]
-    if len(sure) >= CROWD:
-        return [*certain, *doubtful]
-    others = [replace(one, doubtful=True) for one in certain if one not in sure]
-    return sure + [one for one in [*others, *doubtful] if one.score >= min_score - faint]
-
-
-def apart(found: Sequence[Detection], certain: Sequence[Detection]) -> list[Detection]:
-    """Of all that was found, what lies apart from what is certain: that is doubtful."""
-    return [
-        replace(one, doubtful=True)
-        for one in found
-        if not any(_is_part(one.box, other.box) for other in certain)
-    ]
-
-
-def _is_part(one: Box, other: Box) -> bool:
-    shared = one & other
-    return shared is not None and shared.area > APART * min(one.area, other.area)
 
 
 def _looks(first: Look) -> list[Look]:

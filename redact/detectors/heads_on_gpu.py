@@ -14,7 +14,8 @@ from redact.cuda.kernels import HEAD, Tensor, letterbox, shown
 from redact.cuda.surfaces import FrameOnGpu
 from redact.detectors import plates
 from redact.detectors.centerface import SMALL, STRIDE
-from redact.detectors.faces import CUT_OFF, LEAST, OVERLAP, Look
+from redact.detectors.doubt import CUT_OFF
+from redact.detectors.faces import LEAST, OVERLAP, Look
 from redact.detectors.run_on_gpu import Outputs
 from redact.detectors.runtime import ENLARGE, padded_to, scaled
 from redact.types import Kind
@@ -116,4 +117,10 @@ class Shown:
         row["small_cut_off"] = max(at_an_edge - heads.cut_off - look.lenience, LEAST)
         row["unit"], row["peaks"] = heads.unit, heads.peaks
         row["tallest"], row["flattest"] = heads.aspects
+        return row
+
+    def weak_head(self, outputs: Outputs, min_score: float) -> NDArray[Any]:
+        """The same for what is weak: see FaceDetector."""
+        row = self.head(outputs, max(min_score - self._look.caution / 2, LEAST), 1.0)
+        row["small"] = 0
         return row

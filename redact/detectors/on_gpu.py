@@ -14,7 +14,8 @@ from redact.cuda.kernels import Finder, shrunk
 from redact.cuda.surfaces import FrameOnGpu, on_gpu, on_host
 from redact.detectors import PictureDetector, plates
 from redact.detectors.closer_on_gpu import closer_on_gpu
-from redact.detectors.faces import LEAST, WORTH, FaceDetector, Look, apart, counted, shows_more
+from redact.detectors.doubt import apart, counted
+from redact.detectors.faces import LEAST, WORTH, FaceDetector, Look, shows_more
 from redact.detectors.gathered import Gathered
 from redact.detectors.heads_on_gpu import CENTERFACE, PLATES, Heads, Shown
 from redact.detectors.plates import PlateDetector
@@ -43,6 +44,7 @@ class DetectorOnGpu:
         *,
         closer: Look | None = None,
         faint: float = 0.0,
+        weak: float = 0.0,
     ) -> None:
         """
         `looks` says how a picture is shown whose long side is so many pixels; `closer`, how one is
@@ -50,7 +52,7 @@ class DetectorOnGpu:
         """
         self.name = network.name
         self._network, self._looks, self._closer = network, looks, closer
-        self._min_score, self._faint = min_score, faint
+        self._min_score, self._faint, self._weak = min_score, faint, weak
         self._heads, self._gpu = heads, gpu
 
     def detect(self, frames: Sequence[Frame]) -> list[list[Detection]]:
@@ -99,16 +101,24 @@ class DetectorOnGpu:
     def _found(
         self, here: Sequence[FrameOnGpu], looks: Sequence[Shown], returned: Sequence[Outputs]
     ) -> list[list[Detection]]:
-        found = certain = self._merged(here, looks, returned, self._min_score)
-        if self._faint:
-            lower = max(self._min_score - self._faint, LEAST)
-            found = self._merged(here, looks, returned, lower)
+        asked = list(zip(looks, returned, strict=True))
+        least = self._min_score
+
+        def at(min_score: float) -> list[list[Detection]]:
+            return self._merged(here, looks, [one.head(of, min_score, least) for one, of in asked])
+
+        certain = at(least)
+        found = at(max(least - self._faint, LEAST)) if self._faint else certain
         doubtful = [apart(more, sure) for more, sure in zip(found, certain, strict=True)]
         each = zip(certain, doubtful, strict=True)
         if not looks[0].lenient:
             return [sure + rest for sure, rest in each]
-        size = here[0].upright_size
-        return [counted(*one, size, self._min_score, self._faint) for one in each]
+        counting = [counted(*one, here[0].upright_size, least, self._faint) for one in each]
+        if not self._weak:
+            return counting
+        heads = [one.weak_head(of, least - self._weak) for one, of in asked]
+        both = zip(self._merged(here, looks, heads), counting, strict=True)
+        return [found + apart(weak, found, weak=True) for weak, found in both]
 
     def _run(self, frames: Sequence[FrameOnGpu], look: Shown) -> Outputs:
         outputs = run_on_gpu(self._network, self._gpu, look.tensor(self._gpu, frames))
@@ -117,16 +127,12 @@ class DetectorOnGpu:
         return outputs
 
     def _merged(
-        self,
-        frames: Sequence[FrameOnGpu],
-        looks: Sequence[Shown],
-        returned: Sequence[Outputs],
-        min_score: float,
+        self, frames: Sequence[FrameOnGpu], looks: Sequence[Shown], read: Sequence[NDArray[Any]]
     ) -> list[list[Detection]]:
-        """What of the networks' outputs, still held on the GPU, scores enough."""
+        """What of the networks' outputs, still held on the GPU and `read` so, scores enough."""
         finder = Finder(self._gpu, len(frames), sum(look.cells for look in looks))
-        for look, outputs in zip(looks, returned, strict=True):
-            finder.decode(look.head(outputs, min_score, self._min_score))
+        for head in read:
+            finder.decode(head)
         heads, sides = self._heads, [look.long_side for look in looks]
         tiny = heads.tiny * max(frames[0].width, frames[0].height) / max(sides)
         alone = heads.alone if len(looks) > 1 else 0.0
@@ -150,9 +156,16 @@ class DetectorOnGpu:
 
 def faces_on_gpu(detector: FaceDetector, gpu: Gpu) -> DetectorOnGpu:
     """The same looks at the same frames, on the GPU."""
-    network, looks, closer, min_score, faint = detector.parts()
+    network, looks, closer, min_score, faint, weak = detector.parts()
     return DetectorOnGpu(
-        network, lambda _largest: looks, min_score, CENTERFACE, gpu, closer=closer, faint=faint
+        network,
+        lambda _largest: looks,
+        min_score,
+        CENTERFACE,
+        gpu,
+        closer=closer,
+        faint=faint,
+        weak=weak,
     )
 
 

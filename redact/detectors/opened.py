@@ -13,7 +13,8 @@ import onnxruntime
 
 from redact.cuda.driver import Gpu
 from redact.detectors import PictureDetector
-from redact.detectors.faces import FAINT, FaceDetector
+from redact.detectors.doubt import FAINT, WEAK
+from redact.detectors.faces import FaceDetector
 from redact.detectors.gathered import Gathered
 from redact.detectors.insightface_pack import InsightFacePack
 from redact.detectors.names import NameDetector
@@ -188,6 +189,7 @@ def _faces(
         threads=threads,
         device=device,
         faint=FAINT,
+        weak=WEAK,
     )
 
 

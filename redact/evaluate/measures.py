@@ -88,7 +88,12 @@ def leaked(original: Luma, redacted: Luma, box: Box) -> bool:
 
 
 def seen_cells(original: Luma, redacted: Luma, box: Box) -> Share:
-    """Of the box's textured cells, those that still correlate with the original."""
+    """
+    Of the box's textured cells, those that still correlate with the original.
+
+    A cell of one colour shows nothing, whatever the high-pass carries into it from what lies beside
+    it: a fill may be of one colour, and its neighbour is often the same in both pictures.
+    """
     _check(original, redacted)
     inside = _inside(box, original)
     if inside is None:
@@ -99,7 +104,8 @@ def seen_cells(original: Luma, redacted: Luma, box: Box) -> Share:
     textured = spread[0] > TEXTURE
     product = (pairs[0] * pairs[1]).mean(axis=1) - pairs[0].mean(axis=1) * pairs[1].mean(axis=1)
     correlation = product / np.maximum(spread[0] * spread[1], 1e-6)
-    seen = textured & (correlation > CORRELATION)
+    left = _cells(_crop(redacted, inside), cell)
+    seen = textured & (correlation > CORRELATION) & (left.min(axis=1) < left.max(axis=1))
     return Share(int(seen.sum()), int(textured.sum()))
 
 
@@ -170,7 +176,7 @@ def _fine(picture: Luma, inside: Box, cell: int) -> NDArray[np.float32]:
     return np.asarray(part - cv2.blur(part, (side, side)), np.float32)
 
 
-def _cells(part: NDArray[np.float32], cell: int) -> NDArray[Any]:
+def _cells(part: NDArray[Any], cell: int) -> NDArray[Any]:
     """(cells, pixels); what does not fill a cell at the right and below is left out."""
     rows, columns = part.shape[0] // cell, part.shape[1] // cell
     part = part[: rows * cell, : columns * cell].astype(float)

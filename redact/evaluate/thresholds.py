@@ -79,7 +79,7 @@ def _count(
         )
         for index, at in enumerate(labels):
             wanted = [label for label in at if label.kind is kind and label.box.height >= SMALLEST]
-            raw = [one.box for one in looks[index] if not one.doubtful]
+            raw = [one.box for one in looks[index] if not (one.doubtful or one.weak)]
             filled = [t.boxes[index - t.first] for t in tracks if t.first <= index <= t.last]
             recall.single += _hit(wanted, [box.grow(margin) for box in raw])
             recall.tracked += _hit(wanted, [box.grow(margin) for box in filled])

@@ -31,7 +31,7 @@ class Method:
 
 
 METHODS = {
-    "fill": Method("picture", smooth=True),  # the colours around the region
+    "fill": Method("picture", smooth=True),  # the colours around the region, or their mean
     "pixelate": Method("picture", averages=True),
     "blur": Method("picture", averages=True, smooth=True),
     "silence": Method("sound"),

@@ -25,6 +25,10 @@ CELL = 4
 """A cell is at least this many samples long, so that a small region does not keep its picture."""
 NODES = 8
 """`surroundings` is a grid of NODES x NODES colours, made of NODES samples a side."""
+FLAT = 96
+"""A region whose shorter side has fewer samples is filled with one colour. A soft gradient of whole
+numbers has steps, which resemble what was there by chance: of small faces that were covered whole,
+3 in 100 then counted as leaked by the definition that we measure with, and none with one colour."""
 
 
 def averages(plane: Plane, area: Area, cells: int) -> Colours:
@@ -49,14 +53,18 @@ def surroundings(plane: Plane, area: Area, others: Sequence[Area], depth: int) -
     parts (part k begins at size * k // NODES; an empty one is its first sample). A part's colour is
     the mean of its samples that lie in the plane and in no region. A node's colour is the mean of
     all parts, each by its weight in `_WEIGHTS` (on a circle this is the harmonic function: as soft
-    as a soap film). Where no sample is left, it is the mid colour.
+    as a soap film). Where no sample is left, it is the mid colour. Of a region with a side shorter
+    than FLAT, all nodes have their mean.
     """
     sums, counts = _ring(plane, area, _free(area, others))
     total = _WEIGHTS @ (counts > 0)
     if not total[0]:
         return np.full((NODES, NODES), 1 << (depth - 1), np.int64)
     means = _mean(sums, np.maximum(counts, 1))  # 0 where there is no sample
-    return _mean(_WEIGHTS @ means, total).reshape(NODES, NODES)
+    nodes = _mean(_WEIGHTS @ means, total).reshape(NODES, NODES)
+    if min(side.stop - side.start for side in (area.x, area.y)) < FLAT:
+        nodes[:] = (2 * nodes.sum() + nodes.size) // (2 * nodes.size)
+    return nodes
 
 
 def paint(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from itertools import pairwise
 
-from redact.tracking.chains import believed, chained, unnested
+from redact.tracking.chains import believed, chained, led_on, unnested
 from redact.tracking.cuts import SceneCuts, Unlike
 from redact.tracking.fill import Scene, edges, filled
 from redact.types import Box, Detection, Track
@@ -38,17 +38,19 @@ def link(
 
     Inside its scene, each detection lies in its track's boxes from the look before it to the
     look after it, and the track goes on for TAIL_SECONDS beyond the look that found it no more.
-    Nested detections of one look are one. Only of doubtful ones `believed` may make no track.
+    Nested detections of one look are one. Only of doubtful ones `believed` may make no track, and
+    weak ones are what a track goes on with (`led_on`).
     The order of detections within a look does not matter. Tracks come in the order of time.
     """
     starts = [0, *sorted({cut for cut in cuts if 0 < cut < frames}), frames]
     picture, trusted = Box(0, 0, width, height), frozenset(thorough or ())
-    single = {index: unnested(found) for index, found in looks.items()}
+    single = {i: unnested([one for one in found if not one.weak]) for i, found in looks.items()}
+    weak = {i: some for i, found in looks.items() if (some := [one for one in found if one.weak])}
     tracks = []
     for first, end in pairwise(starts):
         looked = sorted(index for index in looks if first <= index < end)
         sure = looked if thorough is None else [one for one in looked if one in trusted]
         scene = Scene(first, end, looked, rate, picture, sure)
         chains = [chain for chain in chained(single, scene) if believed(chain, scene)]
-        tracks += [filled(chain, scene) for chain in chains]
+        tracks += [filled(led_on(chain, weak, scene), scene) for chain in chains]
     return sorted(tracks, key=lambda track: (track.first, edges(track.boxes[0]), track.score))

@@ -30,6 +30,12 @@ FARTHEST = 2.0
 NESTED = 0.75
 """Two boxes of one look are of one thing if this share of the smaller one lies in the other."""
 
+GOES_ON_SECONDS = 0.5
+"""Weak detections carry a track on for as long as none is missing for more than this."""
+
+GOES_ON = 0.5
+"""How far apart they may be, as a share of what two others may."""
+
 RESIZE = 2.5
 """How many times taller or wider a box becomes between two detections of one track, at most; and
 is than one that it is nested in."""
@@ -101,6 +107,37 @@ def believed(chain: Chain, scene: Scene) -> bool:
     return any(later - look < TWICE_IN[kind] for look, later in pairwise(looks))
 
 
+def led_on(chain: Chain, weak: Mapping[int, Sequence[Detection]], scene: Scene) -> Chain:
+    """
+    The chain, and before and after it the weak detections that go on with it.
+
+    A low score says little of a place where nothing was, and much of one that a track has led to:
+    so ByteTrack (Zhang et al., 2022) takes low scores for what turns away or is half hidden.
+    """
+    looked = [index for index in scene.looked if index in weak]
+    after = [index for index in looked if index > chain[-1][0]]
+    before = [index for index in reversed(looked) if index < chain[0][0]]
+    onward = _goes_on(chain[-2:], weak, after, scene.rate)
+    back = _goes_on(chain[1::-1], weak, before, scene.rate)
+    return [*reversed(back), *chain, *onward]
+
+
+def _goes_on(
+    end: Chain, weak: Mapping[int, Sequence[Detection]], looked: Sequence[int], rate: float
+) -> Chain:
+    """What goes on from the last of `end`, in the order of `looked`: it may lead back in time."""
+    found: Chain = []
+    for index in looked:
+        last = [*end, *found][-2:]
+        if abs(index - last[-1][0]) > GOES_ON_SECONDS * rate:
+            break
+        apart = _apart([last], weak[index], index, rate)[0]
+        nearest = int(np.argmin(apart))
+        if apart[nearest] <= GOES_ON:
+            found.append((index, weak[index][nearest]))
+    return found
+
+
 def _pairs(
     chains: list[Chain], found: Sequence[Detection], index: int, rate: float
 ) -> dict[int, int]:
@@ -124,7 +161,7 @@ def _apart(
     """(chains, found): how far apart they are; above 1 they can't be the same thing."""
     old = np.array([edges(chain[-1][1].box) for chain in chains], float)[:, np.newaxis]
     new = np.array([edges(item.box) for item in found], float)[np.newaxis]
-    seconds = np.array([(index - chain[-1][0]) / rate for chain in chains])[:, np.newaxis]
+    seconds = np.array([abs(index - chain[-1][0]) / rate for chain in chains])[:, np.newaxis]
     old_size, new_size = old[..., 2:] - old[..., :2], new[..., 2:] - new[..., :2]
     moved = (new[..., 2:] + new[..., :2] - old[..., 2:] - old[..., :2]) / 2
     motion = np.array([_motion(chain, index) for chain in chains])[:, np.newaxis]

@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from redact.detectors.plates import PlateDetector
-from redact.look import Looker, Schedule
+from redact.look import Looker
 from redact.media.decode import frames
 from redact.media.probe import probe
 from redact.policy import Limits, Plates
+from redact.schedule import Schedule
 from redact.types import Box
 
 from .mining import as_frame

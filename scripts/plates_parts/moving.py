@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from redact.detectors import PictureDetector
 from redact.detectors.plates import PlateDetector
-from redact.look import Looker, Schedule
+from redact.look import Looker
+from redact.schedule import Schedule
 from redact.types import Detection, Frame
 
 from .measuring import SMALLEST, Counts, Truth, covered
