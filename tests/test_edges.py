@@ -53,6 +53,11 @@ def test_a_fall_right_after_what_was_heard_is_the_names_own():
     assert trimmed(samples, (1.0, 1.5), (0.9, 1.8)) == (0.9, 1.8)
 
 
+def test_a_loud_beginning_does_not_make_a_fall_of_a_soft_end():
+    samples = sound((0.5, 1.2), (0.06, 1.0), (0.02, 0.03), (0.06, 1.0))
+    assert trimmed(samples, (0.5, 2.0), (0.5, 2.3)) == (0.5, 2.3)
+
+
 def test_a_stretch_begins_where_the_voice_falls_off_between_words():
     samples = sound((0.1, 0.96), (0.006, 0.03), (0.1, 1.0))
     start, end = trimmed(samples, (1.0, 1.5), (0.9, 1.8))

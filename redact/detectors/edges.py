@@ -18,7 +18,9 @@ PAUSE_BEFORE = 0.06
 PAUSE_AFTER = 0.1
 """The same after it: longer than the closure before a "t" or a "k" inside a name."""
 DIP = 0.1
-"""Share of the name's loudest frame below which the voice falls between two words (-20 dB)."""
+"""Share of the loudest frame of NEAR below which the voice falls between two words (-20 dB)."""
+NEAR = 50
+"""Frames at that end of the name."""
 DIP_FROM = 0.16
 """Seconds after the end that was heard in which a fall of the voice is still one of the name's."""
 DIP_INTO = 0.03
@@ -49,11 +51,15 @@ def trimmed(samples: Samples, heard: Stretch, padded: Stretch) -> Stretch:
         elif begins >= heard[1] and ends - begins >= PAUSE_AFTER:
             end = min(end, begins + KEEP)
             break
+    # Of a long stretch what lies at its other end says nothing of how loud this one is.
+    near = level[frames[0] : frames[1]]
     if start == padded[0]:
-        dip = _dip(level, (start - origin, heard[0] + DIP_INTO - origin), DIP * loudest)
+        most = DIP * float(near[:NEAR].max(initial=0.0))
+        dip = _dip(level, (start - origin, heard[0] + DIP_INTO - origin), most)
         start = start if dip is None else max(start, origin + (dip - 1) / RATE * FRAME)
     if end == padded[1]:
-        dip = _dip(level, (heard[1] + DIP_FROM - origin, end - origin), DIP * loudest)
+        most = DIP * float(near[-NEAR:].max(initial=0.0))
+        dip = _dip(level, (heard[1] + DIP_FROM - origin, end - origin), most)
         end = end if dip is None else min(end, origin + (dip + 2) / RATE * FRAME)
     return start, end
 

@@ -57,9 +57,9 @@ def name_spans(
 
 def _at(padding: Padding, words: Sequence[Word], edge: int) -> tuple[float, float]:
     """What to add at the edge before words[edge]."""
-    sides = words[max(0, edge - 1) : edge + 1]
-    believed = all(word.probability >= BELIEVED for word in sides)
-    return padding.sure if believed else padding.unsure
+    beside = words[max(0, edge - 1) : edge + 1]
+    sure = all(word.probability >= BELIEVED for word in beside)
+    return padding.sure if sure else padding.unsure
 
 
 def _joined(spans: Sequence[Found]) -> list[Found]:
