@@ -6,7 +6,7 @@
 #pragma once
 #include "plane.cuh"
 
-enum { NODES = 8, PARTS = 4 * NODES, FLAT = 96, OPAQUE = 128 };
+enum { NODES = 8, PARTS = 4 * NODES, OPAQUE = 128 };
 
 struct Axis {
   int start, stop;  // the covered samples
@@ -19,6 +19,7 @@ struct Region {
   int plane;
   int first, last;    // the regions of this plane, in the order in which they are painted
   int averages;       // keeps averages; else the colours around it
+  int group;          // of the small ones that have one colour together; -1: of none
   int smooth;         // without the edges of cells
   int inside;         // its inside is painted before averages are taken
   int rows, columns;  // of its grid of colours
@@ -64,10 +65,10 @@ DEVICE int node_weight(int node, int part) {
 
 // A block a region: 8 threads a part of its ring, then a thread a node.
 KERNEL(surroundings)(const Plane *planes, const Region *regions, int *colours) {
-  SHARED u64 sums[PARTS], counts[PARTS], nodes[NODES * NODES];
+  SHARED u64 sums[PARTS], counts[PARTS];
   const int self = (int)blockIdx.x;
   const Region r = regions[self];
-  if (r.averages) return;
+  if (r.averages || r.group >= 0) return;
   const Plane plane = planes[r.plane];
   PHASE(t) {
     if (t < PARTS) sums[t] = counts[t] = 0;
@@ -94,19 +95,51 @@ KERNEL(surroundings)(const Plane *planes, const Region *regions, int *colours) {
           sum += (u64)node_weight(t, k) * sums[k];
           total += (u64)node_weight(t, k);
         }
-      nodes[t] = total ? mean_of(sum, total) : (u64)1 << (plane.bits - 1);
-    }
-  }
-  const bool flat = r.x.stop - r.x.start < FLAT || r.y.stop - r.y.start < FLAT;
-  PHASE(t) {
-    if (t < NODES * NODES) {
-      u64 sum = 0;
-      for (int k = 0; k < NODES * NODES; ++k) sum += nodes[k];
-      colours[r.colours + t] = (int)(flat ? mean_of(sum, NODES * NODES) : nodes[t]);
+      colours[r.colours + t] = total ? (int)mean_of(sum, total) : 1 << (plane.bits - 1);
     }
   }
 }
 EXPORT_BLOCKS(surroundings)
+
+// --- one colour for small regions that touch ---
+
+DEVICE Window band_of(const Region &r, int side) {
+  if (side == 0) return {r.x.start, r.x.stop, r.y.first, r.y.start};
+  if (side == 1) return {r.x.start, r.x.stop, r.y.stop, r.y.end};
+  if (side == 2) return {r.x.first, r.x.start, r.y.start, r.y.stop};
+  return {r.x.stop, r.x.end, r.y.start, r.y.stop};
+}
+
+// A block a region: each takes the mean beside all of its group.
+KERNEL(flat)(const Plane *planes, const Region *regions, int *colours) {
+  SHARED u64 sum, count;
+  const Region r = regions[blockIdx.x];
+  if (r.group < 0) return;
+  const Plane plane = planes[r.plane];
+  PHASE(t) {
+    if (t == 0) sum = count = 0;
+  }
+  PHASE(t) {
+    u64 part = 0, number = 0;
+    for (int k = r.first; k < r.last; ++k) {
+      const Region other = regions[k];
+      for (int side = 0; side < 4 && other.group == r.group; ++side) {
+        const Window band = band_of(other, side);
+        const int width = band.x1 - band.x0, size = width * (band.y1 - band.y0);
+        for (int i = t; i < size; i += (int)blockDim.x) {
+          const int x = band.x0 + i % width, y = band.y0 + i / width;
+          if (is_free(regions, other, k, x, y)) part += (u64)load(plane, x, y), number += 1;
+        }
+      }
+    }
+    atomicAdd(&sum, part);
+    atomicAdd(&count, number);
+  }
+  PHASE(t) {
+    if (t == 0) colours[r.colours] = count ? (int)mean_of(sum, count) : 1 << (plane.bits - 1);
+  }
+}
+EXPORT_BLOCKS(flat)
 
 // --- averages: a block a cell ---
 

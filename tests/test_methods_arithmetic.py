@@ -83,10 +83,39 @@ def surroundings(plane, x, y, regions, depth):
             known.append((place, mean(sum(values), len(values))))
     if not known:
         return [[1 << (depth - 1)] * 8 for _ in range(8)]
-    nodes = [[node(2 * i + 1, 2 * j + 1, known) for i in range(8)] for j in range(8)]
-    if min(x.size, y.size) < 96:
-        return [[mean(sum(map(sum, nodes)), 64)] * 8 for _ in range(8)]
-    return nodes
+    return [[node(2 * i + 1, 2 * j + 1, known) for i in range(8)] for j in range(8)]
+
+
+def small(sides):
+    return min(side.size for side in sides) < 96
+
+
+def touch(one, other):
+    return all(a.first < b.end and b.first < a.end for a, b in zip(one, other, strict=True))
+
+
+def flat(plane, group, regions, depth):
+    """One colour for regions that hang together: what lies beside them, in no region."""
+    beside = []
+    for x, y in group:
+        above, below = range(y.first, y.start), range(y.stop, y.end)
+        left, right = range(x.first, x.start), range(x.stop, x.end)
+        beside += [(row, column) for row in (*above, *below) for column in range(x.start, x.stop)]
+        beside += [(row, column) for row in range(y.start, y.stop) for column in (*left, *right)]
+    values = [
+        plane[row][column]
+        for row, column in beside
+        if not any(b.start <= row < b.stop and a.start <= column < a.stop for a, b in regions)
+    ]
+    return [[mean(sum(values), len(values)) if values else 1 << (depth - 1)]]
+
+
+def group_of(one, fills):
+    """All small regions that hang together with this one."""
+    found = [one]
+    for seen in found:
+        found += [other for other in fills if other not in found and touch(seen, other)]
+    return found
 
 
 def node(x, y, known):
@@ -131,9 +160,15 @@ def scalar_cover(frame, plane, regions, cells):
         for x0, y0, x1, y1, _ in order
     ]
     methods = [region[4] for region in order]
+    pairs = list(zip(sides, methods, strict=True))
+    fills = [both for both, method in pairs if method == "fill" and small(both)]
     grids = [
-        surroundings(values, x, y, sides, frame.depth) if method == "fill" else None
-        for (x, y), method in zip(sides, methods, strict=True)
+        None
+        if method != "fill"
+        else flat(values, group_of(both, fills), sides, frame.depth)
+        if small(both)
+        else surroundings(values, *both, sides, frame.depth)
+        for both, method in pairs
     ]
     if len(set(methods) - {"fill"}) > 0:
         for (x, y), known in zip(sides, grids, strict=True):

@@ -75,11 +75,17 @@ def cover_all(frame: Frame, regions: Sequence[Patch]) -> None:
 def _cover_plane(
     plane: Plane, areas: Sequence[Area], methods: Sequence[tuple[Method, int]], *, depth: int
 ) -> None:
+    fills = [number for number, (method, _) in enumerate(methods) if not method.averages]
+    owners = reference.groups([(areas[number].x, areas[number].y) for number in fills])
     colours = {
         number: reference.surroundings(plane, areas[number], areas, depth)
-        for number, (method, _) in enumerate(methods)
-        if not method.averages
+        for number, owner in zip(fills, owners, strict=True)
+        if owner < 0
     }
+    for owner in {*owners} - {-1}:
+        group = [number for number, of in zip(fills, owners, strict=True) if of == owner]
+        one = reference.flat(plane, [areas[number] for number in group], areas, depth)
+        colours |= dict.fromkeys(group, one)
     if len(colours) < len(methods):
         # An average must not hold what a `fill` region beside it removes.
         for number, filled in colours.items():

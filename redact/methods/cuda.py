@@ -12,7 +12,7 @@ from redact.cuda.driver import Gpu
 from redact.cuda.surfaces import FrameOnGpu, PlaneOnGpu, fields, table
 from redact.methods import METHODS, Patch, checked
 from redact.methods.geometry import Axis, axis, margin, step
-from redact.methods.reference import NODES, grid
+from redact.methods.reference import NODES, grid, groups
 
 THREADS = 256
 PARTS = 32
@@ -22,7 +22,7 @@ _REGION = np.dtype(
     [
         ("x", _AXIS),
         ("y", _AXIS),
-        *fields("plane first last averages smooth inside rows columns colours", "i4"),
+        *fields("plane first last averages group smooth inside rows columns colours", "i4"),
     ]
 )
 """`struct Region` of cuda_ext/cover.cuh."""
@@ -62,11 +62,16 @@ def _describe(work: _Work, frame: FrameOnGpu, plane: PlaneOnGpu, patches: Sequen
     across, down = step(frame.width, plane.width), step(frame.height, plane.height)
     averaging = {METHODS[name].averages for _, name, _ in patches}
     mixed = len(averaging) == 2
-    for box, name, cells in patches:
-        method = METHODS[name]
-        x = axis(box.x0, box.x1, frame.width, across)
-        y = axis(box.y0, box.y1, frame.height, down)
-        rows, columns = NODES, NODES
+    sides = [
+        (axis(b.x0, b.x1, frame.width, across), axis(b.y0, b.y1, frame.height, down))
+        for b, *_ in patches
+    ]
+    fills = [number for number, (_, name, _) in enumerate(patches) if not METHODS[name].averages]
+    owners = dict(zip(fills, groups([sides[number] for number in fills]), strict=True))
+    for number, (box, name, cells) in enumerate(patches):
+        method, (x, y) = METHODS[name], sides[number]
+        group = owners.get(number, -1)
+        rows, columns = (NODES, NODES) if group < 0 else (1, 1)
         if method.averages:
             rows, columns = grid(y.stop - y.start, cells), grid(x.stop - x.start, cells)
             work.cells = max(work.cells, rows * columns)
@@ -80,6 +85,7 @@ def _describe(work: _Work, frame: FrameOnGpu, plane: PlaneOnGpu, patches: Sequen
                 first,
                 last,
                 method.averages,
+                group,
                 method.smooth,
                 inside,
                 rows,
@@ -100,6 +106,7 @@ def _launch(gpu: Gpu, work: _Work) -> None:
     planes, regions = gpu.upload(table(work.planes)), gpu.upload(np.array(work.regions, _REGION))
     colours = gpu.allocate(work.colours * 4)
     gpu.launch("surroundings", (count, 1, 1), THREADS, planes, regions, colours)
+    gpu.launch("flat", (count, 1, 1), THREADS, planes, regions, colours)
     if work.insides:
         gpu.launch("paint", (count, PARTS, 1), THREADS, planes, regions, colours, 1)
     gpu.launch("averages", (count, work.cells, 1), 64, planes, regions, colours)

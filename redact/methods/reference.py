@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from redact.methods.geometry import OPAQUE, Area, Axis
 from redact.types import Plane
 
+_ENDS = ("first", "end")
 Colours = NDArray[np.int64]
 """(rows, columns): the colours of one plane that are painted over a region."""
 
@@ -26,9 +27,10 @@ CELL = 4
 NODES = 8
 """`surroundings` is a grid of NODES x NODES colours, made of NODES samples a side."""
 FLAT = 96
-"""A region whose shorter side has fewer samples is filled with one colour. A soft gradient of whole
-numbers has steps, which resemble what was there by chance: of small faces that were covered whole,
-3 in 100 then counted as leaked by the definition that we measure with, and none with one colour."""
+"""A region whose shorter side has fewer samples is small: it is filled with one colour, and small
+ones that it touches with the same. The steps of a soft gradient of whole numbers, and the edge
+between two fills, resemble what was there by chance: of faces below 32 pixels, covered and side by
+side, 1 in 40 counted as leaked by the definition that we measure with."""
 
 
 def averages(plane: Plane, area: Area, cells: int) -> Colours:
@@ -53,18 +55,55 @@ def surroundings(plane: Plane, area: Area, others: Sequence[Area], depth: int) -
     parts (part k begins at size * k // NODES; an empty one is its first sample). A part's colour is
     the mean of its samples that lie in the plane and in no region. A node's colour is the mean of
     all parts, each by its weight in `_WEIGHTS` (on a circle this is the harmonic function: as soft
-    as a soap film). Where no sample is left, it is the mid colour. Of a region with a side shorter
-    than FLAT, all nodes have their mean.
+    as a soap film). Where no sample is left, it is the mid colour.
     """
     sums, counts = _ring(plane, area, _free(area, others))
     total = _WEIGHTS @ (counts > 0)
     if not total[0]:
         return np.full((NODES, NODES), 1 << (depth - 1), np.int64)
     means = _mean(sums, np.maximum(counts, 1))  # 0 where there is no sample
-    nodes = _mean(_WEIGHTS @ means, total).reshape(NODES, NODES)
-    if min(side.stop - side.start for side in (area.x, area.y)) < FLAT:
-        nodes[:] = (2 * nodes.sum() + nodes.size) // (2 * nodes.size)
-    return nodes
+    return _mean(_WEIGHTS @ means, total).reshape(NODES, NODES)
+
+
+def groups(sides: Sequence[tuple[Axis, Axis]]) -> list[int]:
+    """
+    For each region, given by its x and y, the first one of its group; -1 if it is not small.
+
+    Small regions whose touched samples overlap are of one group, and so are all that hang together.
+    """
+    small = [min(side.stop - side.start for side in both) < FLAT for both in sides]
+    apart = ~np.logical_and.outer(small, small)
+    for axis in (0, 1):
+        first, end = (np.array([getattr(both[axis], of) for both in sides]) for of in _ENDS)
+        apart |= (first[:, None] >= end) | (first >= end[:, None])
+    found = np.arange(len(sides))
+    while True:
+        further = np.where(apart, len(sides), found).min(axis=1, initial=len(sides))
+        further = np.minimum(found, further)
+        if np.array_equal(further, found):
+            return [one if of else -1 for one, of in zip(found.tolist(), small, strict=True)]
+        found = further
+
+
+def flat(plane: Plane, group: Sequence[Area], others: Sequence[Area], depth: int) -> Colours:
+    """
+    (1, 1): the colour of a group of small regions, which depends on nothing inside of any region.
+
+    The mean of the samples of their bands (see `surroundings`) that lie in the plane and in no
+    region; one that lies beside several counts for each. Where none is left, it is the mid colour.
+    """
+    total = count = 0
+    for area in group:
+        free = _free(area, others)
+        for rows, columns, _ in _bands(area):
+            band = plane[rows, columns]
+            open_ = np.ones_like(band)
+            if free is not None:
+                open_ = free[_from(rows, area.y.first), _from(columns, area.x.first)]
+            total += int((band * open_).sum(dtype=np.int64))
+            count += int(open_.sum(dtype=np.int64))
+    colour = (2 * total + count) // (2 * count) if count else 1 << (depth - 1)
+    return np.full((1, 1), colour, np.int64)
 
 
 def paint(
@@ -153,14 +192,8 @@ def _ring(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Sum and count of the free samples of each part: top, bottom, left, right, NODES each."""
     x, y = area.x, area.y
-    bands = (
-        (slice(y.first, y.start), x.covered, 0),
-        (slice(y.stop, y.end), x.covered, 0),
-        (y.covered, slice(x.first, x.start), 1),
-        (y.covered, slice(x.stop, x.end), 1),
-    )
     sums, counts = [], []
-    for rows, columns, across in bands:
+    for rows, columns, across in _bands(area):
         band = plane[rows, columns]
         starts, lengths = _parts(band.shape[1 - across])
         if free is None:
@@ -174,6 +207,17 @@ def _ring(
         line = np.add.reduce(band, axis=across, dtype=_wide(plane))
         sums.append(np.add.reduceat(line, starts, dtype=np.int64))
     return np.concatenate(sums), np.concatenate(counts)
+
+
+def _bands(area: Area) -> tuple[tuple[slice, slice, int], ...]:
+    """Rows and columns of the bands beside a region: top, bottom, left, right; and their axis."""
+    x, y = area.x, area.y
+    return (
+        (slice(y.first, y.start), x.covered, 0),
+        (slice(y.stop, y.end), x.covered, 0),
+        (y.covered, slice(x.first, x.start), 1),
+        (y.covered, slice(x.stop, x.end), 1),
+    )
 
 
 @lru_cache(maxsize=1024)

@@ -36,11 +36,11 @@ def link(
         thorough: the looks that could find everything; None: all. The others can't say of a track
             that they never saw that it is gone.
 
-    Inside its scene, each detection lies in its track's boxes from the look before it to the
-    look after it, and the track goes on for TAIL_SECONDS beyond the look that found it no more.
-    Nested detections of one look are one. Only of doubtful ones `believed` may make no track, and
-    weak ones are what a track goes on with (`led_on`).
-    The order of detections within a look does not matter. Tracks come in the order of time.
+    Inside its scene, each detection lies in its track's boxes from the look before it to the look
+    after it, and the track goes on for TAIL_SECONDS beyond the look that found it no more. Nested
+    detections of one look are one. Only of doubtful ones `believed` may make no track, and weak
+    ones are what a track goes on with (`led_on`). The order of detections within a look does not
+    matter. Tracks come in the order of time.
     """
     starts = [0, *sorted({cut for cut in cuts if 0 < cut < frames}), frames]
     picture, trusted = Box(0, 0, width, height), frozenset(thorough or ())

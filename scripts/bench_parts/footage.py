@@ -74,8 +74,10 @@ def _glide(picture: Picture, size: tuple[int, int]) -> Iterator[Picture]:
 def write(
     path: Path, pictures: Iterator[Picture], size: tuple[int, int], preset: str = "medium"
 ) -> None:
-    """H.264 at RATE, as cameras and sites give it, without sound."""
-    options = {"crf": "18", "bf": "2", "preset": preset}
+    """H.264 at RATE, as cameras and sites give it, without sound; the same bytes each time."""
+    # What x264 makes of its lookahead, or with threads, differs by the run now and then.
+    same = {"x264-params": "rc-lookahead=0", "threads": "1"}
+    options = {"crf": "18", "bf": "2", "preset": preset, **same}
     with av.open(str(path), "w") as output:
         stream = output.add_stream("libx264", rate=RATE, options=options)
         stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
