@@ -45,7 +45,7 @@ class Remembering:
 
     def __init__(self, recogniser: Recogniser) -> None:
         self._recogniser = recogniser
-        self.bias = recogniser.bias
+        self.bias, self.padding = recogniser.bias, recogniser.padding
         self._last: tuple[Any, Transcript] | None = None
 
     def listen(self, samples: Sound, **options: Any) -> Transcript:

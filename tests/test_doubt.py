@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from redact.detectors.names import DOUBTS, NameDetector
-from redact.detectors.opinions import beyond, doubted, laid_over, merged
+from redact.detectors.opinions import LOST, beyond, doubted, laid_over, merged, moved
+from redact.detectors.recognisers import Opened
 from redact.detectors.speech import Transcript
+from redact.detectors.stretches import Padding
 from redact.detectors.voice import RATE
 from redact.detectors.words import Said, Word
 
@@ -97,6 +99,28 @@ def test_three_guesses_in_a_row_stand_for_something_else(unsure, expected):
     assert [int(bool(score)) for score in scores] == expected
 
 
+@pytest.mark.parametrize(
+    ("second", "goes"),
+    [
+        (words("we met ham today", unsure=["ham"]), True),
+        (words("we met ham today"), False),  # it is sure
+        (words("we met HIM, today", unsure=["HIM,"]), False),  # both guess the same
+        (words("we met"), True),  # it hears nothing there
+        (words("we met") + tuple(moved(words("him"), 3.0)), True),  # nor then
+        (None, False),  # nobody else was asked
+    ],
+)
+def test_where_two_guess_at_different_words_neither_is_believed(second, goes):
+    heard = words("we met him today", unsure=["him"])
+    found = doubted(heard, [0, 0, 0, 0], [], votes=2, sure=0.7, second=second)
+    assert [bool(score) for score in found] == [False, False, goes, False]
+
+
+def test_a_word_that_is_no_guess_is_believed_whatever_the_second_hears():
+    heard = (*words("we met"), Word("him", 1.0, 1.4, LOST))
+    assert doubted(heard, [0] * 3, [], votes=2, sure=0.7, second=words("we met")) == [0, 0, 0]
+
+
 def test_the_edges_of_a_second_listen_add_nothing_but_words_do():
     best = [(1.0, 2.0, 0.9)]
     assert beyond(best, [(0.9, 2.15, 0.3)]) == []
@@ -107,6 +131,7 @@ class Recogniser:
     """Hears what it is told to; a name is a word with a capital in the middle."""
 
     bias = (0.0, 0.0)
+    padding = Padding((0.0, 0.0), (0.0, 0.0))
 
     def __init__(self, *heard, others=(), covered=True):
         self.heard, self.others, self.covered, self.within = list(heard), others, covered, []
@@ -191,7 +216,7 @@ def test_the_second_recogniser_is_given_thirty_seconds_and_the_first_as_it_is(mo
 
     def opened(folder, **_how):
         models.append(SimpleNamespace(whole=always, folder=folder.name))
-        return SimpleNamespace(model=models[-1], bias=(0.0, 0.0), workers=1, note="")
+        return Opened(model=models[-1], bias=(0.0, 0.0), workers=1)
 
     monkeypatch.setattr("redact.detectors.speech.open_recogniser", opened)
     monkeypatch.setattr("redact.detectors.names.PersonFinder", lambda _folder: None)

@@ -15,7 +15,7 @@ from redact.detectors.context import take_in_titles
 from redact.detectors.names import NameDetector
 from redact.detectors.persons import PersonFinder, _batches, grow, judge
 from redact.detectors.speech import Transcript
-from redact.detectors.stretches import name_spans
+from redact.detectors.stretches import Padding, name_spans
 from redact.detectors.tokens import tokens_of
 from redact.detectors.words import Word, runs
 from redact.errors import DetectorError
@@ -177,14 +177,31 @@ def test_batches_hold_every_word_once(ends):
 # Stretches
 
 
-def spans(scores, heard=None, bias=(0.1, 0.2), duration=60.0):
+def spans(scores, heard=None, by=(0.1, 0.2), unsure=None, duration=60.0):
     voice = np.tile(np.float32([0.1, -0.1]), round(duration * 8000))  # without a pause
-    return name_spans(heard or words("a b c d e f")[: len(scores)], scores, voice, bias)
+    heard = heard or words("a b c d e f")[: len(scores)]
+    return name_spans(heard, scores, voice, Padding(by, unsure or by))
 
 
-def test_a_name_is_padded_by_the_bias():
+def test_a_name_is_padded():
     heard = [Word("Ann", 1.0, 1.5, 0.9)]
-    assert spans([0.9], heard, bias=(0.5, 0.6)) == [(0.5, 2.1, 0.9)]
+    assert spans([0.9], heard, by=(0.5, 0.6)) == [(0.5, 2.1, 0.9)]
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "found"),
+    [
+        ((0.9, 0.9, 0.9), (0.9, 2.1)),
+        ((0.4, 0.9, 0.9), (0.5, 2.1)),  # the word before is in doubt
+        ((0.9, 0.4, 0.9), (0.5, 2.6)),
+        ((0.9, 0.9, 0.4), (0.9, 2.6)),
+    ],
+)
+def test_an_edge_is_padded_more_where_a_word_beside_it_is_in_doubt(probabilities, found):
+    before, name, after = probabilities
+    heard = [Word("a", 0, 1, before), Word("Ann", 1, 2, name), Word("b", 2, 3, after)]
+    one = spans([0, 0.9, 0], heard, by=(0.1, 0.1), unsure=(0.5, 0.6))
+    assert one == [(pytest.approx(found[0]), pytest.approx(found[1]), 0.9)]
 
 
 def test_a_name_reaches_to_its_neighbours_but_not_far():
@@ -198,7 +215,7 @@ def test_neighbouring_names_are_one_stretch_with_the_higher_score():
 
 def test_overlapping_stretches_are_joined():
     heard = [Word("A", 0.0, 1.0, 1), Word("b", 1.0, 1.1, 1), Word("C", 1.1, 2.0, 1)]
-    assert spans([0.5, 0.0, 0.6], heard, bias=(0.1, 0.1)) == [(0.0, pytest.approx(2.3), 0.6)]
+    assert spans([0.5, 0.0, 0.6], heard, by=(0.1, 0.1)) == [(0.0, pytest.approx(2.3), 0.6)]
 
 
 def test_stretches_stay_inside_the_sound():
@@ -208,7 +225,7 @@ def test_stretches_stay_inside_the_sound():
 @given(st.lists(st.sampled_from([0.0, 0.6]), min_size=1, max_size=40))
 def test_every_name_is_inside_a_stretch(scores):
     heard = words(" ".join("x" for _ in scores))
-    found = spans(scores, heard, bias=(0.0, 0.0))
+    found = spans(scores, heard, by=(0.0, 0.0))
     for word, score in zip(heard, scores, strict=True):
         assert not score or any(a <= word.start and word.end <= b for a, b, _ in found)
     assert all(one[1] < two[0] for one, two in pairwise(found))
@@ -219,6 +236,7 @@ def test_every_name_is_inside_a_stretch(scores):
 
 class FakeRecogniser:
     bias = (0.1, 0.2)
+    padding = Padding((0.1, 0.2), (0.1, 0.2))
 
     def __init__(self, *heard, covered=True):
         self.heard, self.covered, self.settings = heard, covered, []

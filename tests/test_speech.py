@@ -11,17 +11,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from redact.detectors import speech
-from redact.detectors.recognisers import bias
+from redact.detectors.recognisers import Opened, bias
 from redact.detectors.speech import Recogniser
+from redact.detectors.stretches import Padding
 from redact.detectors.voice import RATE, find_voice, joined, outside, passages
-from redact.detectors.words import Word, plausible
+from redact.detectors.words import LOOP, SENSE, Word, plausible
 from redact.errors import DetectorError
 
 SECRET = "Quillathorpe"
 BASE_HEADS = [[3, 1], [4, 2], [4, 3], [4, 7], [5, 1], [5, 2], [5, 4], [5, 6]]
+NO_TEXT = pytest.mark.parametrize(
+    "failed",
+    [{"ratio": 9.0}, {"sense": -1.1}, {"sense": np.nan}],
+    ids=["loop", "guess", "no number"],
+)
+"""What the best of several tries looks like where all of them failed."""
 
 
-def said(*words, ratio=1.0):
+def said(*words, ratio=1.0, sense=-0.3):
     """A segment as faster-whisper returns it, of (text, start, end, probability)."""
     timed = [
         SimpleNamespace(word=text, start=start, end=end, probability=probability)
@@ -33,6 +40,7 @@ def said(*words, ratio=1.0):
         end=timed[-1].end,
         words=timed,
         compression_ratio=ratio,
+        avg_logprob=sense,
     )
 
 
@@ -91,14 +99,44 @@ def test_pieces_of_a_word_are_put_together(monkeypatch):
     assert heard.words[0].end - heard.words[0].start == pytest.approx(0.6)
 
 
-def test_a_word_without_times_gets_its_whole_segment(monkeypatch):
-    segment = said((" well", 0.0, 0.5, 0.9), (" then", 1.0, 1.0, 0.9), (" go", 1.0, 2.5, 0.9))
+def test_a_word_without_times_gets_its_neighbours_and_keeps_its_place(monkeypatch):
+    segment = said(
+        (" oh", 0.0, 0.2, 0.9), (" well", 0.2, 0.5, 0.9), (" then", 1.0, 1.0, 0.9),
+        ("-ly", 1.0, 1.0, 0.9), (" let", 1.0, 1.5, 0.9), (" us", 1.5, 2.5, 0.9),
+    )  # fmt: skip
     heard = recogniser(monkeypatch, FakeWhisper([segment]), (0.0, 2.5)).listen(sound())
-    assert (heard.words[1].start, heard.words[1].end) == (0.0, 2.5)
+    assert [word.text for word in heard.words] == ["oh", "well", "then-ly", "let", "us"]
+    assert (heard.words[2].start, heard.words[2].end) == (0.2, 1.5)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [(" then", 0.0, 0.0, 0.9), (" go", 1.0, 2.0, 0.9)],
+        [(" go", 0.0, 1.0, 0.9), (" then", 2.0, 2.0, 0.9)],
+    ],
+    ids=["first", "last"],
+)
+def test_a_word_without_times_at_an_end_reaches_to_it(monkeypatch, words):
+    heard = recogniser(monkeypatch, FakeWhisper([said(*words)]), (0.0, 2.0)).listen(sound())
+    (then,) = (word for word in heard.words if word.text == "then")
+    assert (then.start, then.end) == (0.0, 2.0)
+
+
+def test_a_word_without_times_hides_no_voice_without_words(monkeypatch):
+    segment = said(
+        (" oh", 0.0, 0.4, 0.9),
+        (" then", 0.4, 0.4, 0.9),
+        (" go", 0.4, 1.0, 0.9),
+        (" so", 4.0, 5.0, 0.9),
+    )
+    heard = recogniser(monkeypatch, FakeWhisper([segment]), (0.0, 5.0)).listen(sound())
+    assert heard.unclear == ((pytest.approx(1.3), pytest.approx(3.9)),)
 
 
 def test_a_segment_without_alignment_keeps_its_words(monkeypatch):
-    segment = SimpleNamespace(text=" so long", start=0.0, end=2.0, words=[], compression_ratio=1)
+    segment = said((" so long", 0.0, 2.0, 0.9))
+    segment.words = []
     heard = recogniser(monkeypatch, FakeWhisper([segment]), (0.0, 2.0)).listen(sound())
     assert [(w.text, w.start, w.end) for w in heard.words] == [("so", 0, 2), ("long", 0, 2)]
 
@@ -120,17 +158,32 @@ def test_words_of_the_second_try_are_kept_and_voice_is_clear_then(monkeypatch):
     assert heard.unclear == ()
 
 
+@NO_TEXT
+def test_a_second_try_that_makes_no_sense_is_unclear(monkeypatch, failed):
+    text = [said((" then", 0.3, 1.4, 0.4), **failed)]
+    fake = FakeWhisper([said((" yes", 0.0, 1.0, 0.9))], text, text)
+    heard = recogniser(monkeypatch, fake, (0.0, 1.0), (3.0, 4.0)).listen(sound())
+    start = 3.0 - speech.AGAIN.margin
+    assert heard.unclear == ((pytest.approx(start + 0.3), pytest.approx(start + 1.4)),)
+
+
 def test_a_short_breath_is_not_unclear(monkeypatch):
     fake = FakeWhisper([said((" yes", 0.0, 1.0, 0.9))])
     assert recogniser(monkeypatch, fake, (0.0, 1.0), (3.0, 3.5)).listen(sound()).unclear == ()
 
 
-def test_a_loop_of_the_decoder_is_heard_on_thirty_seconds_and_then_unclear(monkeypatch):
-    loop = [said((" no", 0.0, 2.0, 0.9), ratio=9.0)]
-    fake = FakeWhisper(loop, loop)
-    heard = recogniser(monkeypatch, fake, (0.0, 2.0)).listen(sound(), again=True)
+@NO_TEXT
+@pytest.mark.parametrize("again", [False, True], ids=["first look", "second look"])
+def test_what_makes_no_sense_is_heard_on_thirty_seconds_and_then_unclear(
+    monkeypatch, failed, again
+):
+    text = [said((" no", 0.0, 2.0, 0.9), **failed)]
+    fake = FakeWhisper(text, text)
+    heard = recogniser(monkeypatch, fake, (0.0, 2.0)).listen(sound(), again=again)
     assert heard.unclear == ((0.0, 2.0),)
-    assert [len(one) for one, _ in fake.calls] == [pytest.approx(2.65 * RATE, abs=1), 30 * RATE]
+    margin = (speech.AGAIN if again else speech.FIRST).margin
+    lengths = [pytest.approx((2 + margin) * RATE, abs=1), 30 * RATE]
+    assert [len(one) for one, _ in fake.calls] == lengths
 
 
 def test_windows_are_listened_to_side_by_side_and_keep_their_order(monkeypatch):
@@ -148,16 +201,26 @@ def test_windows_are_listened_to_side_by_side_and_keep_their_order(monkeypatch):
     assert made.listen_again([sound(3), sound(2)], language="en") == [3 * RATE, 2 * RATE]
 
 
-def test_a_loop_of_a_recogniser_that_always_has_thirty_seconds_is_unclear(monkeypatch):
-    fake = FakeWhisper([said((" no", 0.0, 2.0, 0.9), ratio=9.0)])
+def test_the_decoder_tries_again_by_the_measure_that_its_text_is_judged_by(monkeypatch):
+    fake = FakeWhisper()
+    recogniser(monkeypatch, fake, (0.0, 1.0)).listen(sound())
+    (_, options), *_ = fake.calls
+    assert options["log_prob_threshold"] == SENSE
+    assert options["compression_ratio_threshold"] == LOOP
+
+
+@NO_TEXT
+def test_what_makes_no_sense_to_one_that_always_has_thirty_seconds_is_unclear(monkeypatch, failed):
+    fake = FakeWhisper([said((" no", 0.0, 2.0, 0.9), **failed)])
     fake.whole = True
     heard = recogniser(monkeypatch, fake, (0.0, 2.0)).listen(sound())
     assert (heard.unclear, len(fake.calls)) == (((0.0, 2.0),), 1)
 
 
-def test_what_thirty_seconds_make_of_a_loop_is_believed(monkeypatch):
-    loop, words = said((" no", 0.0, 2.0, 0.9), ratio=9.0), said((" not", 0.4, 2.0, 0.9))
-    heard = recogniser(monkeypatch, FakeWhisper([loop], [words]), (0.0, 2.0)).listen(
+@NO_TEXT
+def test_what_thirty_seconds_make_of_no_text_is_believed(monkeypatch, failed):
+    text, words = said((" no", 0.0, 2.0, 0.9), **failed), said((" not", 0.4, 2.0, 0.9))
+    heard = recogniser(monkeypatch, FakeWhisper([text], [words]), (0.0, 2.0)).listen(
         sound(), again=True
     )
     assert (heard.unclear, [word.text for word in heard.words]) == ((), ["not"])
@@ -325,6 +388,12 @@ def test_outside_and_inside_make_the_whole(some, others):
     for moment in np.arange(0.005, 320, 0.37):  # between edges, which are whole hundredths
         within = [any(a < moment < b for a, b in which) for which in (some, others, rest)]
         assert within[2] == (within[0] and not within[1])
+
+
+def test_a_name_is_padded_by_the_bias_where_less_was_not_measured():
+    assert Opened(model=None, bias=(0.1, 0.3), workers=1).padding == Padding((0.1, 0.3), (0.1, 0.3))
+    base = Opened(model=None, bias=(0.05, 0.32), workers=1).padding
+    assert base.sure < base.unsure == (0.05, 0.32)
 
 
 def test_bias_is_read_from_the_model(tmp_path):

@@ -18,9 +18,13 @@ PAUSE_BEFORE = 0.06
 PAUSE_AFTER = 0.1
 """The same after it: longer than the closure before a "t" or a "k" inside a name."""
 DIP = 0.1
-"""Share of the name's loudest frame below which the voice falls between two words (-20 dB)."""
-DIP_WITHIN = 0.2
-"""Seconds at the end of the padded stretch in which the next word is likely to begin."""
+"""Share of the loudest frame of NEAR below which the voice falls between two words (-20 dB)."""
+NEAR = 50
+"""Frames at that end of the name."""
+DIP_FROM = 0.16
+"""Seconds after the end that was heard in which a fall of the voice is still one of the name's."""
+DIP_INTO = 0.03
+"""Seconds into what was heard in which the word before may still end."""
 KEEP = 0.03
 """Seconds of the silence that go with the name: a breath or a soft consonant may lie there."""
 AROUND = 0.4
@@ -31,9 +35,9 @@ def trimmed(samples: Samples, heard: Stretch, padded: Stretch) -> Stretch:
     """
     `padded` without the silence at its ends, in seconds of `samples` (16 kHz).
 
-    `heard` is where the recogniser heard the name; a pause inside it stays. Where no silence
-    follows, the stretch ends where the voice falls off between two words. In noise nothing is
-    silent, and nothing is given back.
+    `heard` is where the recogniser heard the name; a pause inside it stays. Where there is no
+    silence, the stretch begins and ends where the voice falls off between two words. In noise
+    nothing is silent, and nothing is given back.
     """
     origin = max(0.0, padded[0] - AROUND)
     level = _level(samples[round(origin * RATE) : round((padded[1] + AROUND) * RATE)])
@@ -45,20 +49,30 @@ def trimmed(samples: Samples, heard: Stretch, padded: Stretch) -> Stretch:
         if begins <= heard[0] and ends - begins >= PAUSE_BEFORE:
             start = max(start, ends - KEEP)
         elif begins >= heard[1] and ends - begins >= PAUSE_AFTER:
-            return start, min(end, begins + KEEP)
-    earliest = _frame(max(heard[1], end - DIP_WITHIN) - origin)
-    dip = _dip(level[earliest : frames[1]], DIP * loudest)
-    return start, end if dip is None else min(end, origin + (earliest + dip + 2) / RATE * FRAME)
+            end = min(end, begins + KEEP)
+            break
+    # Of a long stretch what lies at its other end says nothing of how loud this one is.
+    near = level[frames[0] : frames[1]]
+    if start == padded[0]:
+        most = DIP * float(near[:NEAR].max(initial=0.0))
+        dip = _dip(level, (start - origin, heard[0] + DIP_INTO - origin), most)
+        start = start if dip is None else max(start, origin + (dip - 1) / RATE * FRAME)
+    if end == padded[1]:
+        most = DIP * float(near[-NEAR:].max(initial=0.0))
+        dip = _dip(level, (heard[1] + DIP_FROM - origin, end - origin), most)
+        end = end if dip is None else min(end, origin + (dip + 2) / RATE * FRAME)
+    return start, end
 
 
 def _frame(seconds: float) -> int:
     return round(seconds * RATE / FRAME)
 
 
-def _dip(level: NDArray[np.float32], most: float) -> int | None:
-    """The softest frame, if it is below `most`."""
-    softest = int(level.argmin()) if level.size else 0
-    return softest if level.size and level[softest] < most else None
+def _dip(level: NDArray[np.float32], within: Stretch, most: float) -> int | None:
+    """The softest frame within these seconds, if it is below `most`."""
+    first, last = _frame(within[0]), _frame(within[1])
+    softest = first + int(level[first:last].argmin()) if level[first:last].size else 0
+    return softest if level[first:last].size and level[softest] < most else None
 
 
 def _level(samples: NDArray[np.float32]) -> NDArray[np.float32]:

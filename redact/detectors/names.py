@@ -15,6 +15,7 @@ from redact.detectors.speech import Recogniser, Transcript
 from redact.detectors.stretches import Found, name_spans
 from redact.detectors.tokens import tokens_of
 from redact.detectors.voice import Stretch, around
+from redact.detectors.words import Word
 from redact.policy import Caution
 from redact.types import Kind, Samples
 
@@ -48,10 +49,11 @@ class Heard:
     """
     What listening found, in seconds from the first sample, in order; never what was said.
 
-    names: (start, end, score); padded by the model's measured bias, extended to the neighbouring
+    names: (start, end, score); padded as was measured for the model, extended to the neighbouring
         words, joined. Empty when `covered` is False means nothing.
     speech: where there is voice.
-    unclear: voice of more than 0.6 s that the recogniser put no trustworthy words to.
+    unclear: voice of more than 0.6 s that the recogniser put no words to, and what it made no sense
+        of in any of its tries.
     language: ISO 639-1; "und" if it can't be told; "" without speech.
     covered: whether names can be found in all of the speech.
     others: what else the policy wants removed, padded like the names.
@@ -165,9 +167,9 @@ class NameDetector:
         doubt: Doubt | None,
     ) -> Heard:
         scores = self._finder.find(heard.words, known)
-        names = name_spans(heard.words, scores, samples, self._recogniser.bias)
+        names = name_spans(heard.words, scores, samples, self._recogniser.padding)
         doubts = self._doubts(heard, scores, samples, known, doubt) if doubt else []
-        more = name_spans(heard.words, doubts, samples, self._recogniser.bias)
+        more = name_spans(heard.words, doubts, samples, self._recogniser.padding)
         return Heard(
             names=tuple(sorted([*names, *beyond(names, more)])),
             speech=heard.voice,
@@ -188,13 +190,16 @@ class NameDetector:
         """A score for each word that was not surely heard, and that may be a name."""
         texts = [(other, 1) for other in heard.others]
         unsure = [word for word in heard.words if word.probability < doubt.sure]
+        second: list[Word] | None = None
         if self._second is not None and unsure and heard.covered:
             within = around(heard.voice, unsure)
-            second = self._second.listen(samples, language=heard.language, within=within)
-            late = _late(self._second) - _late(self._recogniser)
-            texts.append((tuple(moved(second.words, late)), SECOND))
+            other = self._second.listen(samples, language=heard.language, within=within)
+            second = moved(other.words, _late(self._second) - _late(self._recogniser))
+            texts.append((tuple(second), SECOND))
         others = [(words, self._finder.find(words, known), weight) for words, weight in texts]
-        return doubted(heard.words, scores, others, votes=doubt.votes, sure=doubt.sure)
+        return doubted(
+            heard.words, scores, others, votes=doubt.votes, sure=doubt.sure, second=second
+        )
 
     def _contacts(self, heard: Transcript, samples: Samples) -> Iterator[tuple[Kind, float, float]]:
         """What else the policy wants to go, kind by kind."""
@@ -203,7 +208,7 @@ class NameDetector:
             scores = [0.0] * len(heard.words)
             for first, last in ((first, last) for other, first, last in found if other == kind):
                 scores[first:last] = [1.0] * (last - first)
-            for start, end, _ in name_spans(heard.words, scores, samples, self._recogniser.bias):
+            for start, end, _ in name_spans(heard.words, scores, samples, self._recogniser.padding):
                 yield kind, start, end
 
 

@@ -18,8 +18,10 @@ MOMENT = 0.06
 """Seconds that two words may share by chance."""
 GUESS = 0.6
 """Probability below which a word is hardly believed in."""
+LOST = 0.45
+"""The same of two recognisers that hear different words: neither knows what was said."""
 IN_A_ROW = 3
-"""Such words that stand for something else than what was heard: a long name, as a rule."""
+"""Words below GUESS that stand for something else than what was heard: a long name, as a rule."""
 SLACK = 1.0
 """Seconds by which a word may stand out of the order of the words."""
 
@@ -45,7 +47,7 @@ def laid_over(words: Sequence[Word], texts: Sequence[str]) -> tuple[Word, ...]:
                 for word, text in pairs
             ]
         else:
-            found += _shared(words, first, last, texts[begin:end])
+            found += _in_place(words, first, last, texts[begin:end])
     return tuple(found)
 
 
@@ -71,14 +73,17 @@ def doubted(
     *,
     votes: int,
     sure: float,
+    second: Sequence[Word] | None = None,
 ) -> list[float]:
     """
     A score for each of `words` that has none and is part of a name in other texts, or guessed.
 
     Of the words under that name, one at least is not `sure`, or has a score: then the name goes
-    on. `others` are such texts with the scores of their words and how many votes each has.
+    on. `others` are such texts with the scores of their words and how many votes each has;
+    `second` is all that another recogniser heard where this one was not sure.
     """
-    counts = [votes if guess else 0 for guess in _guesses(words)]
+    lost = [False] * len(words) if second is None else list(_lost(words, second))
+    counts = [votes * (guess or both) for guess, both in zip(_guesses(words), lost, strict=True)]
     for other, found, weight in others:
         names = [other[first:last] for first, last, _ in runs(found)]
         for under in _heard_in(words, names):
@@ -89,6 +94,12 @@ def doubted(
         0.0 if score or count < votes else DOUBTED
         for score, count in zip(scores, counts, strict=True)
     ]
+
+
+def _shared(word: Word, start: float, end: float) -> float:
+    """Seconds that a word and a stretch share; 0 if that is less than half of the shorter one."""
+    shared = min(word.end, end) - max(word.start, start)
+    return shared if 2 * shared >= min(word.end - word.start, end - start) else 0.0
 
 
 def _guesses(words: Sequence[Word]) -> list[bool]:
@@ -112,10 +123,24 @@ def _heard_in(words: Sequence[Word], names: Sequence[Sequence[Word]]) -> Iterato
             word = words[index]
             if word.start > end:
                 break
-            shared = min(word.end, end) - max(word.start, start)
-            if shared > MOMENT and 2 * shared >= min(word.end - word.start, end - start):
+            if _shared(word, start, end) > MOMENT:
                 under.append(index)
         yield under
+
+
+def _lost(words: Sequence[Word], second: Sequence[Word]) -> Iterator[bool]:
+    """Whether each word is a guess, in whose place the second has another guess, or nothing."""
+    first = 0
+    for word in words:
+        while first < len(second) and second[first].end < word.start - SLACK:
+            first += 1
+        last = first
+        while last < len(second) and second[last].start <= word.end:
+            last += 1
+        there = [one for one in second[first:last] if _shared(one, word.start, word.end) > 0]
+        agree = any(_plain(other.text) == _plain(word.text) for other in there)
+        least = min((other.probability for other in there), default=0.0)
+        yield word.probability < LOST and least < LOST and not agree
 
 
 def moved(words: Sequence[Word], seconds: float) -> list[Word]:
@@ -139,7 +164,7 @@ def _beam(said: Said, beam: int) -> int:
     return beam if beam <= len(said.others) else 0
 
 
-def _shared(words: Sequence[Word], first: int, last: int, texts: Sequence[str]) -> Iterator[Word]:
+def _in_place(words: Sequence[Word], first: int, last: int, texts: Sequence[str]) -> Iterator[Word]:
     """`texts` in the place of words[first:last], or between two words where that is empty."""
     if not words:
         return

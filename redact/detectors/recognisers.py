@@ -12,18 +12,22 @@ from typing import Any
 import ctranslate2  # type: ignore[import-untyped]
 import numpy as np
 
+from redact.detectors.stretches import Padding
 from redact.detectors.whisper import Whisper
 from redact.errors import DetectorError
 
 Heads = tuple[tuple[int, int], ...]
 """Layer and number of each attention head that follows the sound."""
+BASE = (0.05, 0.32)
 # Seconds to add before and after Whisper's word times, measured on a synthesiser and on read
 # speech: base is early, tiny.en a little late. The alignment heads tell which model it is.
 BIASES: dict[Heads, tuple[float, float]] = {
-    ((3, 1), (4, 2), (4, 3), (4, 7), (5, 1), (5, 2), (5, 4), (5, 6)): (0.05, 0.32),  # base
+    ((3, 1), (4, 2), (4, 3), (4, 7), (5, 1), (5, 2), (5, 4), (5, 6)): BASE,
     ((1, 0), (2, 0), (2, 5), (3, 0), (3, 1), (3, 2), (3, 3), (3, 4)): (0.25, 0.20),  # tiny.en
 }
 UNKNOWN_BIAS = (0.30, 0.30)
+# What a name needs of that, measured on the names of the same.
+PADDINGS = {BASE: Padding(sure=(0.0, 0.24), unsure=BASE)}
 NO_CUDA = (
     "Speech is put into words on the CPU: CTranslate2 finds no CUDA 12 here. The policy's"
     ' names.model "openai-whisper-large-v3" runs on PyTorch instead.'
@@ -38,6 +42,11 @@ class Opened:
     bias: tuple[float, float]  # seconds to add before and after its word times
     workers: int  # threads that may each give it a passage
     note: str = ""  # what the user should know of where it runs
+
+    @property
+    def padding(self) -> Padding:
+        """Of names; by the bias, where it was not measured for this model."""
+        return PADDINGS.get(self.bias, Padding(sure=self.bias, unsure=self.bias))
 
 
 def open_recogniser(folder: Path, *, threads: int, device: str) -> Opened:

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from redact.detectors.opinions import laid_over, merged
 from redact.detectors.recognisers import open_recogniser
-from redact.detectors.voice import RATE, Stretch, find_voice, joined, outside, passages
-from redact.detectors.words import Said, Word, plausible, words_of
+from redact.detectors.voice import RATE, Stretch, find_voice, joined, lies_in, outside, passages
+from redact.detectors.words import LOOP, SENSE, Said, Word, makes_sense, plausible, words_of
 from redact.errors import DetectorError
 from redact.types import Samples
 
@@ -38,8 +38,6 @@ SHORT = 4.0
 SURE_LANGUAGE = 0.5
 WINDOW = 30 * RATE
 """Samples that Whisper hears at a time."""
-LOOP = 2.4
-"""Compression ratio of a text by a decoder that got stuck in a loop at every temperature."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +46,7 @@ class Transcript:
 
     words: tuple[Word, ...]
     voice: tuple[Stretch, ...]
-    unclear: tuple[Stretch, ...]  # voice that no words were put to
+    unclear: tuple[Stretch, ...]  # voice that no words were put to, or none that make sense
     language: str  # ISO 639-1, "und" where it can't be told, "" without speech
     covered: bool
     others: tuple[tuple[Word, ...], ...] = field(default=(), repr=False)
@@ -95,7 +93,8 @@ class Recogniser:
         self, folder: Path, *, threads: int = 0, device: str = "cpu", whole: bool = False
     ) -> None:
         opened = open_recogniser(folder, threads=threads, device=device)
-        self._model, self.bias, self._workers = opened.model, opened.bias, opened.workers
+        self._model, self._workers = opened.model, opened.workers
+        self.bias, self.padding = opened.bias, opened.padding
         self._model.whole |= whole
         self.note = opened.note
         """What the user should know of where it runs."""
@@ -121,21 +120,25 @@ class Recogniser:
             lambda part: self._hear(samples, part, setting), passages(voice, setting.longest)
         )
         said = [Said(words=part.words, others=part.others) for part in parts]
-        unclear = [stretch for part in parts for stretch in part.unclear]
         # Voice in a language that can't be searched is no matter of clear or unclear.
         heard = [stretch for part in parts if part.covered for stretch in part.voice]
         searched = outside(voice, outside(voice, heard))
         missed = self._silent(searched, merged(said).words)
-        said += self._each(
+        tried = self._each(
             lambda part: self._put_into_words(_cut(samples, part, AGAIN), AGAIN), missed
         )
-        whole = merged(said)
+        whole = merged([*said, *tried])
+        unclear = [
+            *(stretch for part in parts for stretch in part.unclear),
+            *(stretch for one in tried for stretch in one.lost),
+            *self._silent(searched, whole.words),
+        ]
         language, covered = _language(parts)
         return Transcript(
             words=whole.words,
             others=whole.others,
             voice=voice,
-            unclear=tuple(joined([*unclear, *self._silent(searched, whole.words)])),
+            unclear=tuple(joined(unclear)),
             language=language,
             covered=covered,
         )
@@ -167,12 +170,12 @@ class Recogniser:
             return _untold(part, language if known else UNDETERMINED)
         said = self._put_into_words(cut, setting)
         told = sure and language == COVERED
-        if not told and (said.loops or not plausible(said.words, part[1] - part[0])):
+        if not told and (said.lost or not plausible(said.words, part[1] - part[0])):
             return _untold(part, UNDETERMINED, said.words)
         return Transcript(
             words=said.words,
             voice=(part,),
-            unclear=said.loops,
+            unclear=said.lost,
             language=COVERED,
             covered=True,
             others=said.others,
@@ -194,23 +197,23 @@ class Recogniser:
     def _put_into_words(self, cut: Piece, setting: Setting) -> Said:
         """What is said in a passage."""
         said = self._said(*cut, setting)
-        if said.loops and not self._model.whole:
+        if said.lost and not self._model.whole:
             return self._on_thirty_seconds(said, cut, setting)
         return said
 
     def _on_thirty_seconds(self, said: Said, cut: Piece, setting: Setting) -> Said:
-        """The same, but where the decoder got stuck what it says there on 30 s: it knows those."""
+        """The same, but where it made no sense, what is said there on 30 s: these it knows."""
         sound, start = cut
         whole = np.pad(sound, (0, max(0, WINDOW - len(sound))))
         again = self._said(whole, start, setting)
-        stuck = joined(said.loops)
+        lost = joined(said.lost)
         words = [
-            *(word for word in said.words if not _lies_in(stuck, (word.start + word.end) / 2)),
-            *(word for word in again.words if _lies_in(stuck, word.start, word.end)),
+            *(word for word in said.words if not lies_in(lost, (word.start + word.end) / 2)),
+            *(word for word in again.words if lies_in(lost, word.start, word.end)),
         ]
         return Said(
             words=tuple(sorted(words, key=lambda word: word.start)),
-            loops=tuple(outside(stuck, outside(stuck, joined(again.loops)))),
+            lost=tuple(outside(lost, outside(lost, joined(again.lost)))),
         )
 
     def _said(self, sound: NDArray[np.float32], start: float, setting: Setting) -> Said:
@@ -218,11 +221,11 @@ class Recogniser:
             f"the speech recogniser failed on the sound from {start:.1f} s on",
             lambda: self._transcribe(sound, setting),
         )
-        stuck = [segment for segment in segments if segment.compression_ratio > LOOP]
+        lost = [segment for segment in segments if not makes_sense(segment)]
         words = tuple(words_of(segments, start))
         return Said(
             words=words,
-            loops=tuple((start + segment.start, start + segment.end) for segment in stuck),
+            lost=tuple((start + segment.start, start + segment.end) for segment in lost),
             others=tuple(laid_over(words, text.split()) for text in others),
         )
 
@@ -237,17 +240,14 @@ class Recogniser:
             beam_size=setting.beam,
             patience=setting.patience,
             temperature=setting.temperatures,
+            compression_ratio_threshold=LOOP,
+            log_prob_threshold=SENSE,
             word_timestamps=True,
             condition_on_previous_text=False,
             # Voice was found here: what Whisper takes for silence is unclear, not silent.
             no_speech_threshold=None,
         )
         return list(segments), self._model.others()
-
-
-def _lies_in(stretches: Sequence[Stretch], *moments: float) -> bool:
-    """Whether one of the moments is in one of the stretches."""
-    return any(start <= one <= end for start, end in stretches for one in moments)
 
 
 def _voice(samples: Samples, setting: Setting) -> tuple[Stretch, ...]:

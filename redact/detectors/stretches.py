@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from redact.detectors.edges import trimmed
 from redact.detectors.voice import RATE
@@ -12,15 +13,31 @@ from redact.types import Samples
 SLACK = 0.3
 """Seconds by which a name's edge moves out to its neighbour's: nothing was said in between."""
 
+BELIEVED = 0.5
+"""Probability of a word from which on it is believed to be where it was heard."""
+
 Found = tuple[float, float, float]
 """Start and end in seconds, and the score."""
+
+
+@dataclass(frozen=True, slots=True)
+class Padding:
+    """
+    Seconds before and after a name, as a recogniser hears it, in which some of it may lie.
+
+    sure: where the recogniser believes in the words on both sides of that edge.
+    unsure: where it does not; a misheard name is often heard in part.
+    """
+
+    sure: tuple[float, float]
+    unsure: tuple[float, float]
 
 
 def name_spans(
     words: Sequence[Word],
     scores: Sequence[float],
     samples: Samples,
-    bias: tuple[float, float],
+    padding: Padding,
 ) -> list[Found]:
     """Stretches (start, end, score) that hold every word with a score, padded and joined."""
     duration = len(samples) / RATE
@@ -30,12 +47,19 @@ def name_spans(
         end = max(word.end for word in words[first:last])
         before = words[first - 1].end if first else 0.0
         after = words[last].start if last < len(words) else duration
-        # To the neighbour's edge or by the bias, whichever is further.
-        padded_start = min(start - bias[0], max(start - SLACK, before))
-        padded_end = max(end + bias[1], min(end + SLACK, after))
+        # To the neighbour's edge or by the padding, whichever is further.
+        padded_start = min(start - _at(padding, words, first)[0], max(start - SLACK, before))
+        padded_end = max(end + _at(padding, words, last)[1], min(end + SLACK, after))
         padded = max(0.0, padded_start), min(duration, padded_end)
         found.append((*trimmed(samples, (start, end), padded), score))
     return _joined(found)
+
+
+def _at(padding: Padding, words: Sequence[Word], edge: int) -> tuple[float, float]:
+    """What to add at the edge before words[edge]."""
+    beside = words[max(0, edge - 1) : edge + 1]
+    sure = all(word.probability >= BELIEVED for word in beside)
+    return padding.sure if sure else padding.unsure
 
 
 def _joined(spans: Sequence[Found]) -> list[Found]:

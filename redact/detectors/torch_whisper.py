@@ -30,6 +30,7 @@ class Segment:
     start: float
     end: float
     compression_ratio: float
+    avg_logprob: float
     words: tuple[Piece, ...]
 
 
@@ -75,8 +76,11 @@ class TorchWhisper:
         language = max(found, key=found.__getitem__)
         return language, float(found[language])
 
-    def transcribe(self, sound: NDArray[np.float32], **options: Any) -> tuple[list[Segment], None]:
+    def transcribe(
+        self, sound: NDArray[np.float32], *, log_prob_threshold: float, **options: Any
+    ) -> tuple[list[Segment], None]:
         """Segments of `sound`, as faster-whisper has them. The same sound gives the same words."""
+        options["logprob_threshold"] = log_prob_threshold  # each has its own word for it
         devices = [self._whisper.device] if self._half else []
         with self._turn, torch.random.fork_rng(devices):
             torch.manual_seed(0)
@@ -90,4 +94,5 @@ def _segment(one: dict[str, Any]) -> Segment:
         for word in one.get("words", ())
     )
     ratio = float(one["compression_ratio"])
-    return Segment(one["text"], float(one["start"]), float(one["end"]), ratio, words)
+    sense = float(one["avg_logprob"])
+    return Segment(one["text"], float(one["start"]), float(one["end"]), ratio, sense, words)

@@ -203,3 +203,8 @@ def outside(stretches: Iterable[Stretch], others: Iterable[Stretch]) -> list[Str
         for gap_start, gap_end in gaps
         if max(start, gap_start) < min(end, gap_end)
     ]
+
+
+def lies_in(stretches: Sequence[Stretch], *moments: float) -> bool:
+    """Whether one of the moments is in one of the stretches."""
+    return any(start <= one <= end for start, end in stretches for one in moments)

@@ -13,6 +13,10 @@ PLAUSIBLE = 0.65
 do not (0.3 to 0.6, or a loop of one phrase, which the models are sure of)."""
 FASTEST = 6.0
 """Words per second that nobody speaks."""
+LOOP = 2.4
+"""Compression ratio of a text by a decoder that got stuck in a loop at every temperature."""
+SENSE = -1.0
+"""Mean log-probability of the tokens of a text that makes sense: below, a decoder tries again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +24,7 @@ class Word:
     """One word as Whisper writes it. Its text stays out of repr, so of every log and traceback."""
 
     text: str = field(repr=False)  # with its punctuation, without spaces
-    start: float  # seconds; both ends of its segment where the word could not be aligned
+    start: float  # seconds; those of its neighbours, both, where the word could not be aligned
     end: float
     probability: float
     first: bool = False  # of its passage
@@ -32,7 +36,7 @@ class Said:
 
     words: tuple[Word, ...]
     others: tuple[tuple[Word, ...], ...] = ()
-    loops: tuple[tuple[float, float], ...] = ()  # seconds in which the decoder got stuck
+    lost: tuple[tuple[float, float], ...] = ()  # seconds of which no try made sense
 
 
 def plausible(words: Sequence[Word], seconds: float) -> bool:
@@ -40,6 +44,11 @@ def plausible(words: Sequence[Word], seconds: float) -> bool:
     if not words or len(words) > FASTEST * (seconds + 1):
         return False
     return float(np.mean([word.probability for word in words])) >= PLAUSIBLE
+
+
+def makes_sense(segment: Any) -> bool:
+    """Whether a text is one: not the best of several tries that all failed."""
+    return bool(segment.compression_ratio <= LOOP and segment.avg_logprob >= SENSE)
 
 
 def words_of(segments: Iterable[Any], offset: float) -> Iterator[Word]:
@@ -57,13 +66,25 @@ def words_of(segments: Iterable[Any], offset: float) -> Iterator[Word]:
 
 
 def _aligned(segment: Any) -> Iterator[tuple[str, float, float, float]]:
-    """Words with times; a word that could not be aligned gets its whole segment."""
+    """
+    Words with times; one that could not be aligned gets those of its neighbours that were, both.
+
+    It was said between them. Given more it would hide voice without words, and lie out of order.
+    """
     if not segment.words:
         for text in segment.text.split():
             yield " " + text, segment.start, segment.end, 0.0
-    for word in segment.words or ():
-        timed = word.end > word.start
-        start, end = (word.start, word.end) if timed else (segment.start, segment.end)
+    words = segment.words or ()
+    begins, ends = segment.start, segment.end
+    starts: list[float] = []
+    for word in words:
+        begins = word.start if word.end > word.start else begins
+        starts.append(begins)
+    stops: list[float] = []
+    for word in reversed(words):
+        ends = word.end if word.end > word.start else ends
+        stops.append(ends)
+    for word, start, end in zip(words, starts, reversed(stops), strict=True):
         yield word.word, start, end, float(word.probability)
 
 
