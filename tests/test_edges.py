@@ -6,7 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from redact.detectors.edges import FRAME, trimmed
+from redact.detectors.stretches import Padding, name_spans
 from redact.detectors.voice import RATE
+from redact.detectors.words import Word
 
 GENERATOR = np.random.default_rng(3)
 
@@ -46,6 +48,20 @@ def test_a_stretch_ends_where_the_voice_falls_off_between_words():
     start, end = trimmed(samples, (1.0, 1.5), (0.9, 1.8))
     assert start == 0.9
     assert 1.71 < end < 1.76
+
+
+def test_nor_does_it_where_the_recogniser_is_not_sure_of_the_end():
+    samples = sound((0.1, 1.7), (0.006, 0.03), (0.1, 1.0))
+    assert trimmed(samples, (1.0, 1.5), (0.9, 1.8), sure_of_end=False) == (0.9, 1.8)
+
+
+@pytest.mark.parametrize(("probability", "falls"), [(0.6, True), (0.4, False)])
+def test_whether_it_is_sure_says_the_word_before_the_end(probability, falls):
+    samples = sound((0.1, 1.7), (0.006, 0.03), (0.1, 1.0))
+    words = [Word("a", 1.0, 1.5, probability), Word("b", 1.78, 2.0, 0.9)]
+    padding = Padding(sure=(0.1, 0.3), unsure=(0.1, 0.3))
+    ((_, end, _),) = name_spans(words, [1.0, 0.0], samples, padding)
+    assert (end < 1.77) is falls
 
 
 def test_a_fall_right_after_what_was_heard_is_the_names_own():

@@ -31,13 +31,16 @@ AROUND = 0.4
 """Seconds outside the padded stretch in which a silence is followed."""
 
 
-def trimmed(samples: Samples, heard: Stretch, padded: Stretch) -> Stretch:
+def trimmed(
+    samples: Samples, heard: Stretch, padded: Stretch, *, sure_of_end: bool = True
+) -> Stretch:
     """
     `padded` without the silence at its ends, in seconds of `samples` (16 kHz).
 
     `heard` is where the recogniser heard the name; a pause inside it stays. Where there is no
-    silence, the stretch begins and ends where the voice falls off between two words. In noise
-    nothing is silent, and nothing is given back.
+    silence, the stretch begins and ends where the voice falls off between two words: at the end
+    only if the recogniser is sure of the words on both sides. In noise nothing is silent, and
+    nothing is given back.
     """
     origin = max(0.0, padded[0] - AROUND)
     level = _level(samples[round(origin * RATE) : round((padded[1] + AROUND) * RATE)])
@@ -57,7 +60,7 @@ def trimmed(samples: Samples, heard: Stretch, padded: Stretch) -> Stretch:
         most = DIP * float(near[:NEAR].max(initial=0.0))
         dip = _dip(level, (start - origin, heard[0] + DIP_INTO - origin), most)
         start = start if dip is None else max(start, origin + (dip - 1) / RATE * FRAME)
-    if end == padded[1]:
+    if sure_of_end and end == padded[1]:
         most = DIP * float(near[-NEAR:].max(initial=0.0))
         dip = _dip(level, (heard[1] + DIP_FROM - origin, end - origin), most)
         end = end if dip is None else min(end, origin + (dip + 2) / RATE * FRAME)

@@ -48,18 +48,18 @@ def name_spans(
         before = words[first - 1].end if first else 0.0
         after = words[last].start if last < len(words) else duration
         # To the neighbour's edge or by the padding, whichever is further.
-        padded_start = min(start - _at(padding, words, first)[0], max(start - SLACK, before))
-        padded_end = max(end + _at(padding, words, last)[1], min(end + SLACK, after))
+        sure = _sure(words, first), _sure(words, last)
+        more = [padding.sure if one else padding.unsure for one in sure]
+        padded_start = min(start - more[0][0], max(start - SLACK, before))
+        padded_end = max(end + more[1][1], min(end + SLACK, after))
         padded = max(0.0, padded_start), min(duration, padded_end)
-        found.append((*trimmed(samples, (start, end), padded), score))
+        found.append((*trimmed(samples, (start, end), padded, sure_of_end=sure[1]), score))
     return _joined(found)
 
 
-def _at(padding: Padding, words: Sequence[Word], edge: int) -> tuple[float, float]:
-    """What to add at the edge before words[edge]."""
-    beside = words[max(0, edge - 1) : edge + 1]
-    sure = all(word.probability >= BELIEVED for word in beside)
-    return padding.sure if sure else padding.unsure
+def _sure(words: Sequence[Word], edge: int) -> bool:
+    """Whether the recogniser believes in the words on both sides of the edge before words[edge]."""
+    return all(word.probability >= BELIEVED for word in words[max(0, edge - 1) : edge + 1])
 
 
 def _joined(spans: Sequence[Found]) -> list[Found]:
