@@ -81,6 +81,15 @@ def test_a_stretch_begins_where_the_voice_falls_off_between_words():
     assert end == 1.8
 
 
+@pytest.mark.parametrize("falls", [True, False])
+def test_but_not_of_a_model_whose_words_may_be_late(falls):
+    samples = sound((0.1, 0.96), (0.006, 0.03), (0.1, 1.0))
+    padding = Padding(sure=(0.1, 0.3), unsure=(0.1, 0.3), falls=falls)
+    words = [Word("a", 1.0, 1.5, 0.9)]
+    ((start, _, _),) = name_spans(words, [1.0], samples, padding)
+    assert (start > 0.93) is falls
+
+
 def test_a_fall_inside_what_was_heard_is_the_names_own():
     samples = sound((0.1, 1.05), (0.006, 0.03), (0.1, 1.0))
     assert trimmed(samples, (1.0, 1.5), (0.9, 1.8)) == (0.9, 1.8)

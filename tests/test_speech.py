@@ -394,6 +394,7 @@ def test_a_name_is_padded_by_the_bias_where_less_was_not_measured():
     assert Opened(model=None, bias=(0.1, 0.3), workers=1).padding == Padding((0.1, 0.3), (0.1, 0.3))
     base = Opened(model=None, bias=(0.05, 0.32), workers=1).padding
     assert base.sure < base.unsure == (0.05, 0.32)
+    assert base.falls
 
 
 def test_bias_is_read_from_the_model(tmp_path):

@@ -7,9 +7,13 @@ from dataclasses import replace
 
 from redact.types import Box, Detection
 
+LENIENCE = 0.1
+"""By this much less is enough for a small face in a crowd, in a first look at the whole picture
+upright."""
+
 CROWD = 2
-"""So many faces that are sure without that make a crowd. Where nobody is, what scores so little is
-no face: clips without people were encoded for it, which could be copied."""
+"""So many faces that are sure without LENIENCE make a crowd. Where nobody is, what scores so little
+is no face: clips without people were encoded for it, which could be copied."""
 
 CUT_OFF = 0.1
 """A face that the picture's edge cuts off scores lower: by this much less is enough."""

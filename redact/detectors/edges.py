@@ -32,15 +32,19 @@ AROUND = 0.4
 
 
 def trimmed(
-    samples: Samples, heard: Stretch, padded: Stretch, *, sure_of_end: bool = True
+    samples: Samples,
+    heard: Stretch,
+    padded: Stretch,
+    *,
+    sure_of_start: bool = True,
+    sure_of_end: bool = True,
 ) -> Stretch:
     """
     `padded` without the silence at its ends, in seconds of `samples` (16 kHz).
 
     `heard` is where the recogniser heard the name; a pause inside it stays. Where there is no
-    silence, the stretch begins and ends where the voice falls off between two words: at the end
-    only if the recogniser is sure of the words on both sides. In noise nothing is silent, and
-    nothing is given back.
+    silence, the stretch begins and ends where the voice falls off between two words, if such a
+    fall is surely none of the name's own. In noise nothing is silent, and nothing is given back.
     """
     origin = max(0.0, padded[0] - AROUND)
     level = _level(samples[round(origin * RATE) : round((padded[1] + AROUND) * RATE)])
@@ -56,7 +60,7 @@ def trimmed(
             break
     # Of a long stretch what lies at its other end says nothing of how loud this one is.
     near = level[frames[0] : frames[1]]
-    if start == padded[0]:
+    if sure_of_start and start == padded[0]:
         most = DIP * float(near[:NEAR].max(initial=0.0))
         dip = _dip(level, (start - origin, heard[0] + DIP_INTO - origin), most)
         start = start if dip is None else max(start, origin + (dip - 1) / RATE * FRAME)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from redact.detectors.centerface import Scored, cut_off, decode, is_small, turn_back
-from redact.detectors.doubt import CUT_OFF, apart, counted
+from redact.detectors.doubt import CUT_OFF, LENIENCE, apart, counted
 from redact.detectors.runtime import ENLARGE, Network, Remembering, free_shape, letterbox, shrunk
 from redact.errors import DetectorError
 from redact.types import Box, Detection, Frame, Kind
@@ -44,10 +44,6 @@ EXTRA_LOOKS = (
 
 QUICK = 0.6
 """A quick look is one look, at this share of the size: a fifth of what all looks cost."""
-
-LENIENCE = 0.1
-"""By this much less is enough for a small face in a crowd, in a first look at the whole picture
-upright."""
 
 WORTH = 0.1
 """Where a small face may be that scores this much, there is a closer look."""

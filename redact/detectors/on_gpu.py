@@ -48,7 +48,7 @@ class DetectorOnGpu:
     ) -> None:
         """
         `looks` says how a picture is shown whose long side is so many pixels; `closer`, how one is
-        shown besides in which small things may be.
+        shown besides in which small things may be; `faint` and `weak` are as for a FaceDetector.
         """
         self.name = network.name
         self._network, self._looks, self._closer = network, looks, closer

@@ -27,7 +27,7 @@ BIASES: dict[Heads, tuple[float, float]] = {
 }
 UNKNOWN_BIAS = (0.30, 0.30)
 # What a name needs of that, measured on the names of the same.
-PADDINGS = {BASE: Padding(sure=(0.0, 0.24), unsure=BASE)}
+PADDINGS = {BASE: Padding(sure=(0.0, 0.24), unsure=BASE, falls=True)}
 NO_CUDA = (
     "Speech is put into words on the CPU: CTranslate2 finds no CUDA 12 here. The policy's"
     ' names.model "openai-whisper-large-v3" runs on PyTorch instead.'

@@ -31,6 +31,8 @@ class Padding:
 
     sure: tuple[float, float]
     unsure: tuple[float, float]
+    falls: bool = False
+    """Whether a fall of the voice before the name lies outside of it: not where words are late."""
 
 
 def name_spans(
@@ -53,7 +55,8 @@ def name_spans(
         padded_start = min(start - more[0][0], max(start - SLACK, before))
         padded_end = max(end + more[1][1], min(end + SLACK, after))
         padded = max(0.0, padded_start), min(duration, padded_end)
-        found.append((*trimmed(samples, (start, end), padded, sure_of_end=sure[1]), score))
+        edges = {"sure_of_start": padding.falls, "sure_of_end": sure[1]}
+        found.append((*trimmed(samples, (start, end), padded, **edges), score))
     return _joined(found)
 
 

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from redact.methods.geometry import OPAQUE, Area, Axis
 from redact.types import Plane
 
-_ENDS = ("first", "end")
 Colours = NDArray[np.int64]
 """(rows, columns): the colours of one plane that are painted over a region."""
 
@@ -29,8 +28,7 @@ NODES = 8
 FLAT = 96
 """A region whose shorter side has fewer samples is small: it is filled with one colour, and small
 ones that it touches with the same. The steps of a soft gradient of whole numbers, and the edge
-between two fills, resemble what was there by chance: of faces below 32 pixels, covered and side by
-side, 1 in 40 counted as leaked by the definition that we measure with."""
+between two fills, resemble what was there by chance, and count as leaks of small faces."""
 
 
 def averages(plane: Plane, area: Area, cells: int) -> Colours:
@@ -74,7 +72,8 @@ def groups(sides: Sequence[tuple[Axis, Axis]]) -> list[int]:
     small = [min(side.stop - side.start for side in both) < FLAT for both in sides]
     apart = ~np.logical_and.outer(small, small)
     for axis in (0, 1):
-        first, end = (np.array([getattr(both[axis], of) for both in sides]) for of in _ENDS)
+        first = np.array([both[axis].first for both in sides])
+        end = np.array([both[axis].end for both in sides])
         apart |= (first[:, None] >= end) | (first >= end[:, None])
     found = np.arange(len(sides))
     while True:
