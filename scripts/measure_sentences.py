@@ -29,9 +29,10 @@ from names_parts.takes import HALVES
 
 from redact import Policy, Redactor
 from redact.bench_machine import made_on
+from redact.detectors.hearing import Transcript
 from redact.detectors.names import DOUBTS
 from redact.detectors.opened import Detectors
-from redact.detectors.speech import Recogniser, Transcript
+from redact.detectors.speech import Recogniser
 from redact.listen import to_remove
 
 ROOT = Path(__file__).resolve().parents[1]

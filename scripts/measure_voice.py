@@ -24,7 +24,7 @@ from names_parts.takes import RATE, Sound, Take, takes
 from names_parts.voices import readers
 
 from redact.bench_machine import made_on
-from redact.detectors.speech import FIRST
+from redact.detectors.hearing import FIRST
 from redact.detectors.voice import find_voice
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -11,9 +11,9 @@ from onnx import TensorProto, helper, numpy_helper
 from redact import pipeline, worker
 from redact.check import check
 from redact.detectors.faces import FaceDetector
+from redact.detectors.hearing import without_text
 from redact.detectors.names import Heard
 from redact.detectors.opened import Detectors
-from redact.detectors.speech import without_text
 from redact.plan import Model
 from redact.types import Box, Detection, Kind
 

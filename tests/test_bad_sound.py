@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from redact.detectors import voice as voices
+from redact.detectors.hearing import FIRST
 from redact.detectors.names import NameDetector
-from redact.detectors.speech import FIRST
 from redact.detectors.voice import RATE, find_voice
 from redact.errors import RedactError
 from redact.listen import listen

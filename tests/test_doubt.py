@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from redact.detectors.hearing import Transcript
 from redact.detectors.names import DOUBTS, NameDetector
 from redact.detectors.opinions import LOST, beyond, doubted, laid_over, merged, moved
 from redact.detectors.recognisers import Opened
-from redact.detectors.speech import Transcript
 from redact.detectors.stretches import Padding
 from redact.detectors.voice import RATE
 from redact.detectors.words import Said, Word

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from redact.detectors import lexicon
 from redact.detectors.alike import everywhere
 from redact.detectors.context import take_in_titles
+from redact.detectors.hearing import Transcript
 from redact.detectors.names import NameDetector
 from redact.detectors.persons import PersonFinder, _batches, grow, judge
-from redact.detectors.speech import Transcript
 from redact.detectors.stretches import Padding, name_spans
 from redact.detectors.tokens import tokens_of
 from redact.detectors.words import Word, runs

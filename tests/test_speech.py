@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from redact.detectors import speech
+from redact.detectors import hearing, speech
 from redact.detectors.recognisers import Opened, bias
 from redact.detectors.speech import Recogniser
 from redact.detectors.stretches import Padding
@@ -55,9 +55,13 @@ class FakeWhisper:
         self.model = SimpleNamespace(is_multilingual=multilingual)
         self.calls = []
         self.beams = []
+        self.expected = []
 
     def tell_language(self, _sound):
         return self.language
+
+    def expect(self, sounds):
+        self.expected = [*self.expected, len(sounds)]
 
     def transcribe(self, sound, **options):
         self.calls.append((sound, options))
@@ -86,7 +90,7 @@ def sound(seconds=10.0):
 def test_words_carry_the_times_of_the_whole_sound(monkeypatch):
     fake = FakeWhisper([said((" Good", 0.5, 0.9, 0.9), (" day", 0.9, 1.4, 0.8))])
     heard = recogniser(monkeypatch, fake, (4.0, 5.2)).listen(sound())
-    start = 4.0 - speech.FIRST.margin
+    start = 4.0 - hearing.FIRST.margin
     assert [(w.text, w.first) for w in heard.words] == [("Good", True), ("day", False)]
     assert [w.start for w in heard.words] == pytest.approx([start + 0.5, start + 0.9])
     assert (heard.language, heard.covered, heard.unclear) == ("en", True, ())
@@ -163,7 +167,7 @@ def test_a_second_try_that_makes_no_sense_is_unclear(monkeypatch, failed):
     text = [said((" then", 0.3, 1.4, 0.4), **failed)]
     fake = FakeWhisper([said((" yes", 0.0, 1.0, 0.9))], text, text)
     heard = recogniser(monkeypatch, fake, (0.0, 1.0), (3.0, 4.0)).listen(sound())
-    start = 3.0 - speech.AGAIN.margin
+    start = 3.0 - hearing.AGAIN.margin
     assert heard.unclear == ((pytest.approx(start + 0.3), pytest.approx(start + 1.4)),)
 
 
@@ -179,26 +183,64 @@ def test_what_makes_no_sense_is_heard_on_thirty_seconds_and_then_unclear(
 ):
     text = [said((" no", 0.0, 2.0, 0.9), **failed)]
     fake = FakeWhisper(text, text)
-    heard = recogniser(monkeypatch, fake, (0.0, 2.0)).listen(sound(), again=again)
+    made = recogniser(monkeypatch, fake, (0.0, 2.0))
+    heard = made.listen_again([sound()])[0] if again else made.listen(sound())
     assert heard.unclear == ((0.0, 2.0),)
-    margin = (speech.AGAIN if again else speech.FIRST).margin
+    margin = (hearing.AGAIN if again else hearing.FIRST).margin
     lengths = [pytest.approx((2 + margin) * RATE, abs=1), 30 * RATE]
     assert [len(one) for one, _ in fake.calls] == lengths
 
 
-def test_windows_are_listened_to_side_by_side_and_keep_their_order(monkeypatch):
-    made = recogniser(monkeypatch, FakeWhisper())
+def test_passages_of_all_windows_are_heard_side_by_side_and_keep_their_order(monkeypatch):
+    made = recogniser(monkeypatch, fake := FakeWhisper())
     made._workers, second_is_done = 2, threading.Event()
 
-    def listen(window, **how):
-        assert how == {"again": True, "language": "en"}
-        if len(window) == 2 * RATE:
+    def transcribe(cut, **_):
+        if len(cut) == 2 * RATE:
             second_is_done.set()
         assert second_is_done.wait(30)
-        return len(window)
+        return [said((f" {len(cut) // RATE}", 0.0, 1.5, 0.9))], None
 
-    monkeypatch.setattr(made, "listen", listen)
-    assert made.listen_again([sound(3), sound(2)], language="en") == [3 * RATE, 2 * RATE]
+    monkeypatch.setattr(fake, "transcribe", transcribe)
+    monkeypatch.setattr(speech, "find_voice", lambda one, **_: ((0.0, len(one) / RATE),))
+    heard = made.listen_again([sound(3), sound(2)], language="en")
+    assert [one.words[0].text for one in heard] == ["3", "2"]
+    assert [one.voice for one in heard] == [((0.0, 3.0),), ((0.0, 2.0),)]
+
+
+@given(st.integers(0, 40), st.integers(1, 3))
+def test_passages_are_decoded_a_few_at_once_by_all_workers(count, workers):
+    groups = speech._groups(range(count), workers)
+    assert [one for group in groups for one in group] == [*range(count)]
+    sizes = [len(group) for group in groups]
+    assert all(0 < size <= speech.TOGETHER for size in sizes)
+    assert len(sizes) % workers == 0 or max(sizes) == 1
+    assert max(sizes, default=0) - min(sizes, default=0) <= 1
+
+
+def test_what_is_no_english_is_not_decoded_and_nothing_is_expected_in_the_end(monkeypatch):
+    fake = FakeWhisper([said((" yes", 0.0, 5.0, 0.9))])
+    told = iter([("fr", 0.9), ("en", 0.9)])
+    monkeypatch.setattr(fake, "tell_language", lambda _: next(told))
+    heard = recogniser(monkeypatch, fake, (0.0, 5.0), (20.0, 25.0)).listen(sound(30))
+    assert (heard.covered, heard.language, len(fake.calls)) == (False, "fr", 1)
+    assert (fake.expected[0], fake.expected[-1]) == (1, 0)
+
+
+@pytest.mark.parametrize("failing", ["expect", "transcribe"])
+def test_nothing_is_expected_after_a_failure(monkeypatch, failing):
+    fake = FakeWhisper(RuntimeError(SECRET))
+
+    def expect(sounds):
+        fake.expected.append(len(sounds))
+        if sounds and failing == "expect":
+            raise RuntimeError(SECRET)
+
+    monkeypatch.setattr(fake, "expect", expect)
+    with pytest.raises(DetectorError) as raised:
+        recogniser(monkeypatch, fake, (0.0, 5.0)).listen(sound())
+    assert SECRET not in str(raised.value)
+    assert fake.expected == [1, 0]
 
 
 def test_the_decoder_tries_again_by_the_measure_that_its_text_is_judged_by(monkeypatch):
@@ -220,9 +262,9 @@ def test_what_makes_no_sense_to_one_that_always_has_thirty_seconds_is_unclear(mo
 @NO_TEXT
 def test_what_thirty_seconds_make_of_no_text_is_believed(monkeypatch, failed):
     text, words = said((" no", 0.0, 2.0, 0.9), **failed), said((" not", 0.4, 2.0, 0.9))
-    heard = recogniser(monkeypatch, FakeWhisper([text], [words]), (0.0, 2.0)).listen(
-        sound(), again=True
-    )
+    heard = recogniser(monkeypatch, FakeWhisper([text], [words]), (0.0, 2.0)).listen_again(
+        [sound()]
+    )[0]
     assert (heard.unclear, [word.text for word in heard.words]) == ((), ["not"])
 
 
@@ -234,7 +276,7 @@ def test_thirty_seconds_only_say_what_the_decoder_got_stuck_in(monkeypatch):
         said((" thanks", 5.0, 30.0, 0.9), ratio=9.0),
     ]
     fake = FakeWhisper(first, again)
-    heard = recogniser(monkeypatch, fake, (0.0, 2.0), (6.0, 8.0)).listen(sound(), again=True)
+    heard = recogniser(monkeypatch, fake, (0.0, 2.0), (6.0, 8.0)).listen_again([sound()])[0]
     assert [word.text for word in heard.words] == ["so", "not"]
     assert heard.unclear == ((6.0, 8.0),)
 
@@ -317,7 +359,7 @@ def test_no_voice_calls_no_recogniser(monkeypatch):
 
 def test_the_second_look_differs_in_every_setting():
     for setting in set(speech.Setting.__slots__) - {"known"}:
-        assert getattr(speech.FIRST, setting) != getattr(speech.AGAIN, setting)
+        assert getattr(hearing.FIRST, setting) != getattr(hearing.AGAIN, setting)
 
 
 def test_passages_side_by_side_keep_their_words_and_times(monkeypatch):
@@ -438,8 +480,7 @@ def test_a_loop_in_an_unknown_language_is_not_covered(monkeypatch):
 def test_half_a_minute_of_loud_noise_holds_nothing_and_loses_little(models: Path):
     noise = np.random.default_rng(1).normal(0, 0.1, 30 * RATE).astype(np.float32)
     listener = Recogniser(models / "speech", threads=1)
-    for again in (False, True):
-        heard = listener.listen(noise, again=again)
+    for heard in (listener.listen(noise), *listener.listen_again([noise])):
         assert heard.covered
         # Voice is looked for at a low threshold, and what is in no language is silenced.
         assert sum(end - start for start, end in heard.voice) < 5.0

@@ -53,10 +53,48 @@ SPOKEN_TO = tuple(
         "marry",
     )
 )
+# What is spelled comes after these; "spelled" alone is an introduction as well.
+SPELLING = tuple(
+    phrase.split()
+    for phrase in ("spelled", "spelt", "spelling is", "spell it", "write it", "write that")
+)
+SOUND_LIKE_LETTERS = _listed(
+    "a ay be bee we see sea the he me d dee g gee h hey age i eye high j jay k kay l el ell m em am"
+    " n an and in end o oh owe p pea pee q cue queue r are our s as ess t tea tee u you v vee x ex"
+    " y why w z zed zee at it if"
+)
+"""Letters, and the words that a recogniser takes them for: "we are I am" for "B R I A N"."""
+NAMING = tuple(phrase.split() for phrase in ("my name is", "my name's", "surname is"))
+NAME_WORDS = 6
+"""Words at most that a name after "my name is" becomes when it is misheard."""
 FORMS = ("ly", "ing", "ed", "s")
 """Endings of verbs and adverbs: "my brother kneeled" names nobody."""
 RARE_HERE = 3.0
 """Frequency below which a word in lower case after "my brother" stands for his name."""
+
+
+def misspelled(tokens: Tokens, index: int) -> int:
+    """How many words from here on are letters, some taken for words, after "write it as"; or 0."""
+    before = index - 1 if index and tokens[index - 1].lower == "as" else index
+    if not any(follows(tokens, before, phrase) for phrase in SPELLING):
+        return 0
+    run = index
+    while run < len(tokens) and tokens[run].lower in SOUND_LIKE_LETTERS:
+        run += 1
+    some = tokens[index:run]
+    unsure = any(token.probability < UNSURE for token in some)
+    return len(some) if len(some) > 2 and unsure else 0
+
+
+def misheard(tokens: Tokens, index: int) -> int:
+    """How many words from here on stand for a name, where one has to: after "my name is"; or 0."""
+    here = tokens[index]
+    if not (here.excluded and here.probability < UNSURE):
+        return 0
+    if not any(follows(tokens, index, phrase) for phrase in NAMING):
+        return 0
+    some = tokens[index : index + NAME_WORDS]
+    return next((number for number, token in enumerate(some, 1) if token.ends), len(some))
 
 
 def follows(tokens: Tokens, index: int, phrase: Sequence[str]) -> bool:

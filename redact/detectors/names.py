@@ -9,9 +9,10 @@ from pathlib import Path
 
 from redact.detectors.alike import names_in
 from redact.detectors.contacts import contacts
+from redact.detectors.hearing import Transcript
 from redact.detectors.opinions import beyond, doubted, moved
 from redact.detectors.persons import PersonFinder
-from redact.detectors.speech import Recogniser, Transcript
+from redact.detectors.speech import Recogniser
 from redact.detectors.stretches import Found, name_spans
 from redact.detectors.tokens import tokens_of
 from redact.detectors.voice import Stretch, around

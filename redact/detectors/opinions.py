@@ -20,6 +20,14 @@ GUESS = 0.6
 """Probability below which a word is hardly believed in."""
 LOST = 0.45
 """The same of two recognisers that hear different words: neither knows what was said."""
+BOTH = 0.2
+"""Product of two recognisers' probabilities in one place below which neither is believed, where the
+first one STRUGGLES: of all that it heard there, no more than its mean can be expected of a word."""
+STRUGGLES = 0.8
+"""Mean probability of the words around one that a recogniser does not understand well: it believes
+in nine tenths of what people say clearly."""
+NEIGHBOURS = 8
+"""Words on each side whose mean that is."""
 IN_A_ROW = 3
 """Words below GUESS that stand for something else than what was heard: a long name, as a rule."""
 SLACK = 1.0
@@ -129,9 +137,14 @@ def _heard_in(words: Sequence[Word], names: Sequence[Sequence[Word]]) -> Iterato
 
 
 def _lost(words: Sequence[Word], second: Sequence[Word]) -> Iterator[bool]:
-    """Whether each word is a guess, in whose place the second has another guess, or nothing."""
+    """
+    Whether each word is a guess of both: the second has another guess in its place, or nothing.
+
+    Where the first struggles the same guess is no better: two that do not know a name write the
+    same common word for it.
+    """
     first = 0
-    for word in words:
+    for word, clear in zip(words, _clear(words), strict=True):
         while first < len(second) and second[first].end < word.start - SLACK:
             first += 1
         last = first
@@ -140,7 +153,15 @@ def _lost(words: Sequence[Word], second: Sequence[Word]) -> Iterator[bool]:
         there = [one for one in second[first:last] if _shared(one, word.start, word.end) > 0]
         agree = any(_plain(other.text) == _plain(word.text) for other in there)
         least = min((other.probability for other in there), default=0.0)
-        yield word.probability < LOST and least < LOST and not agree
+        unlike = word.probability < LOST and least < LOST and not agree
+        yield unlike or (bool(there) and not clear and word.probability * least < BOTH)
+
+
+def _clear(words: Sequence[Word]) -> Iterator[bool]:
+    """Whether the recogniser understands what is said around each word."""
+    for index in range(len(words)):
+        near = words[max(0, index - NEIGHBOURS) : index + NEIGHBOURS + 1]
+        yield sum(word.probability for word in near) >= STRUGGLES * len(near)
 
 
 def moved(words: Sequence[Word], seconds: float) -> list[Word]:

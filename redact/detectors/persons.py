@@ -11,8 +11,16 @@ import spacy
 
 from redact.detectors import lexicon
 from redact.detectors.alike import everywhere
-from redact.detectors.context import elsewhere, follows, introduced, spoken_to, take_in_titles
-from redact.detectors.speech import without_text
+from redact.detectors.context import (
+    elsewhere,
+    follows,
+    introduced,
+    misheard,
+    misspelled,
+    spoken_to,
+    take_in_titles,
+)
+from redact.detectors.hearing import without_text
 from redact.detectors.tokens import UNSURE, USUAL, Token, Tokens, tokens_of
 from redact.detectors.words import Word
 from redact.errors import DetectorError
@@ -111,8 +119,9 @@ def judge(tokens: Tokens, entities: set[int]) -> list[float]:
     scores = [0.0] * len(tokens)
     for index, token in enumerate(tokens):
         if spelled := _spelled(tokens, index):
-            for letter in range(index, index + spelled):
-                scores[letter] = 0.8
+            scores[index : index + spelled] = [0.8] * spelled
+        if lost := max(misspelled(tokens, index), misheard(tokens, index)):
+            scores[index : index + lost] = [0.5] * lost
         if token.excluded:
             continue
         if _commands(tokens, index):

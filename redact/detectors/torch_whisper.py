@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -66,6 +67,9 @@ class TorchWhisper:
     def others(self) -> list[str]:
         """Nothing: openai-whisper gives the best beam alone."""
         return []
+
+    def expect(self, sounds: Sequence[NDArray[np.float32]]) -> None:
+        """Nothing: each is decoded when its turn comes."""
 
     def tell_language(self, sound: NDArray[np.float32]) -> tuple[str, float]:
         """The most likely language (ISO 639-1) of float32 (n,) mono at 16 kHz, its probability."""
