@@ -90,9 +90,10 @@ def hear(model: Any, passages: Sequence[Passage], setting: Setting) -> list[Tran
     ]
 
 
-def put_into_words(model: Any, passages: Sequence[Passage], setting: Setting) -> list[Said]:
-    """What is said in each passage, taken for English."""
-    return _put_into_words(model, [_cut(passage, setting) for passage in passages], setting)
+def hear_again(model: Any, passages: Sequence[Passage]) -> list[Said]:
+    """What is said in passages that got no words, taken for English: on 30 s, as in training."""
+    cuts = [_on_thirty_seconds(_cut(passage, AGAIN)) for passage in passages]
+    return _put_into_words(model, cuts, AGAIN)
 
 
 def _cut(passage: Passage, setting: Setting) -> Cut:
@@ -165,17 +166,11 @@ def _put_into_words(model: Any, cuts: Sequence[Cut], setting: Setting) -> list[S
 
 
 def _sensible(model: Any, cut: Cut, setting: Setting) -> Said:
-    """What is said; where that makes no sense, what is said there on 30 s, as in its training."""
+    """What is said; where that makes no sense, what is said there on 30 s, as in training."""
     said = _said(model, *cut, setting)
-    return _on_thirty_seconds(model, said, cut, setting) if said.lost and not model.whole else said
-
-
-def _on_thirty_seconds(model: Any, said: Said, cut: Cut, setting: Setting) -> Said:
-    """The same, but for what made no sense: what is said there on 30 s."""
-    sound, start = cut
-    whole = np.pad(sound, (0, max(0, WINDOW - len(sound))))
-    again = _said(model, whole, start, setting)
-    lost = joined(said.lost)
+    if not said.lost or model.whole or len(cut[0]) >= WINDOW:
+        return said
+    again, lost = _said(model, *_on_thirty_seconds(cut), setting), joined(said.lost)
     words = [
         *(word for word in said.words if not lies_in(lost, (word.start + word.end) / 2)),
         *(word for word in again.words if lies_in(lost, word.start, word.end)),
@@ -184,6 +179,11 @@ def _on_thirty_seconds(model: Any, said: Said, cut: Cut, setting: Setting) -> Sa
         words=tuple(sorted(words, key=lambda word: word.start)),
         lost=tuple(outside(lost, outside(lost, joined(again.lost)))),
     )
+
+
+def _on_thirty_seconds(cut: Cut) -> Cut:
+    sound, start = cut
+    return np.pad(sound, (0, max(0, WINDOW - len(sound)))), start
 
 
 def _said(model: Any, sound: NDArray[np.float32], start: float, setting: Setting) -> Said:

@@ -18,7 +18,7 @@ from redact.detectors.hearing import (
     Setting,
     Transcript,
     hear,
-    put_into_words,
+    hear_again,
 )
 from redact.detectors.opinions import merged
 from redact.detectors.recognisers import open_recogniser
@@ -33,8 +33,9 @@ SEVERAL = "mul"
 
 UNCLEAR = 0.6
 """Seconds of voice without a word from which on something was missed, not a breath or a laugh."""
-TOGETHER = 4
-"""Passages that are decoded at once: with as many, each takes two thirds of its time alone."""
+TOGETHER = 3
+"""Passages that are decoded at once: with as many, each takes two thirds of its time alone, and no
+worker is left with many at the end."""
 
 Voiced = tuple[Samples, tuple[Stretch, ...]]
 """Sound, and where there is voice in it."""
@@ -90,7 +91,7 @@ class Recogniser:
             (samples, self._silent(_searched(voice, parts), merged(_said(parts)).words))
             for (samples, voice), parts in zip(sounds, heard, strict=True)
         ]
-        tried = self._of_each(lambda some: put_into_words(self._model, some, AGAIN), missed)
+        tried = self._of_each(lambda some: hear_again(self._model, some), missed)
         return [
             self._whole(voice, parts, more)
             for (_, voice), parts, more in zip(sounds, heard, tried, strict=True)
