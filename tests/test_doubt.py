@@ -116,6 +116,39 @@ def test_where_two_guess_at_different_words_neither_is_believed(second, goes):
     assert [bool(score) for score in found] == [False, False, goes, False]
 
 
+@pytest.mark.parametrize(
+    ("around", "first", "other", "goes"),
+    [
+        (0.7, 0.4, 0.4, True),  # two that do not understand write the same common word
+        (0.7, 0.4, 0.6, False),
+        (0.9, 0.4, 0.4, False),  # all else is clear: it mumbled
+        (0.7, 0.9, 0.2, True),
+        (0.7, 0.9, 0.3, False),
+    ],
+)
+def test_where_speech_is_unclear_a_word_in_which_two_hardly_believe_goes(
+    around, first, other, goes
+):
+    heard = list(words("if they met him there today then", probability=around))
+    heard[3] = Word("him", 1.5, 1.9, first)
+    second = [Word("him", 1.5, 1.9, other)]
+    found = doubted(heard, [0] * 7, [], votes=2, sure=0.7, second=second)
+    assert [index for index, score in enumerate(found) if score] == [3] * goes
+
+
+def test_where_speech_is_unclear_a_word_that_only_the_first_hears_is_believed_if_it_is_no_guess():
+    heard = words("if they met him there today then", probability=0.65)
+    assert doubted(heard, [0] * 7, [], votes=2, sure=0.7, second=[]) == [0] * 7
+
+
+def test_clear_speech_far_from_a_word_says_nothing_of_it():
+    heard = list(words("a b c d e f g h i j k l m n o p q r s t u v", probability=0.95))
+    heard[:6] = [Word("a", one.start, one.end, 0.64) for one in heard[:6]]
+    second = [Word("a", one.start, one.end, 0.2) for one in heard[:6]]
+    found = doubted(heard, [0] * 22, [], votes=2, sure=0.7, second=second)
+    assert [index for index, score in enumerate(found) if score] == [0, 1, 2, 3]
+
+
 def test_a_word_that_is_no_guess_is_believed_whatever_the_second_hears():
     heard = (*words("we met"), Word("him", 1.0, 1.4, LOST))
     assert doubted(heard, [0] * 3, [], votes=2, sure=0.7, second=words("we met")) == [0, 0, 0]

@@ -1,5 +1,6 @@
 """Names in what was said: the rules on typed sentences, and the stretches that they become."""
 
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
@@ -134,6 +135,40 @@ def test_common_words_with_odd_capitals_are_a_name_after_by():
         "Into",
         "Word",
     ]
+
+
+@pytest.mark.parametrize(
+    ("sentence", "unsure", "names"),
+    [
+        ("Please write it as we are I am on the form.", "am", "we are I am"),
+        ("Please write it as we are I am on the form.", "", ""),  # sure of every word
+        ("It is spelled be are eye.", "eye", "be are eye"),
+        ("Write it as we think.", "we", ""),
+        ("He said we are in the sea.", "sea", ""),  # nothing is spelled
+    ],
+)
+def test_letters_that_were_taken_for_words_are_a_spelled_name(sentence, unsure, names):
+    heard = [
+        replace(word, probability=0.2) if word.text.strip(".") == unsure else word
+        for word in words(sentence)
+    ]
+    assert names_by_rules(heard) == names.split()
+
+
+@pytest.mark.parametrize(
+    ("sentence", "unsure", "names"),
+    [
+        ("My name is all the way soon, and I sing.", "all", "all the way soon"),
+        ("My name is all the way soon, and I sing.", "", ""),
+        ("My name is not on the list of this year.", "not", "not on the list of this"),
+        ("The colour is all the way red.", "all", ""),
+    ],
+)
+def test_what_was_not_understood_after_my_name_is_is_the_name(sentence, unsure, names):
+    heard = [
+        replace(word, probability=0.4) if word.text == unsure else word for word in words(sentence)
+    ]
+    assert names_by_rules(heard) == names.split()
 
 
 def test_a_common_word_with_an_odd_capital_is_a_name_if_in_doubt():

@@ -60,7 +60,7 @@ SPELLING = tuple(
 )
 SOUND_LIKE_LETTERS = _listed(
     "a ay be bee we see sea the he me d dee g gee h hey age i eye high j jay k kay l el ell m em am"
-    " n an and in end o oh owe p pea pee q cue queue r are our s as ess t tea tee u you v vee x ex"
+    " n an and in end o oh owe p pea pee q cue queue r are our s ess t tea tee u you v vee x ex"
     " y why w z zed zee at it if"
 )
 """Letters, and the words that a recogniser takes them for: "we are I am" for "B R I A N"."""

@@ -153,16 +153,9 @@ class _EveryBeam:
 
     def _like(self, one: _Encoded) -> list[_Encoded]:
         """What can be decoded with a passage: nothing where it lies on a GPU."""
-        return [
-            other
-            for other in self._own.expected
-            if other is one
-            or (
-                not other.asked
-                and self._network.device == "cpu"
-                and other.output.shape == one.output.shape
-            )
-        ]
+        if self._network.device != "cpu":
+            return [one]
+        return [other for other in self._own.expected if other.output.shape == one.output.shape]
 
     def _decode(self, passages: Sequence[_Encoded], asked: Any) -> None:
         prompts, options = asked
