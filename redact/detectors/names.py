@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -150,26 +151,32 @@ class NameDetector:
         ears: Sequence[Samples],
         doubt: Doubt | None,
     ) -> list[Heard]:
-        scores = [self._finder.find(one.words) for one in heard]
-        # What was surely heard, in memory for as long as these ears are listened to.
-        known = frozenset[str]().union(
-            *(
-                names_in(tokens_of(one.words), score)
-                for one, score in zip(heard, scores, strict=True)
+        with ThreadPoolExecutor(1) as pool:  # the second listens while names are found
+            asked = [
+                pool.submit(self._second_words, one, samples, doubt)
+                for one, samples in zip(heard, ears, strict=True)
+            ]
+            scores = [self._finder.find(one.words) for one in heard]
+            # What was surely heard, in memory for as long as these ears are listened to.
+            known = frozenset[str]().union(
+                *(
+                    names_in(tokens_of(one.words), score)
+                    for one, score in zip(heard, scores, strict=True)
+                )
             )
-        )
-        return [self._find(*one, known, doubt) for one in zip(heard, ears, strict=True)]
+            return [self._find(*one, known, doubt) for one in zip(heard, ears, asked, strict=True)]
 
     def _find(
         self,
         heard: Transcript,
         samples: Samples,
+        asked: Future[list[Word] | None],
         known: frozenset[str],
         doubt: Doubt | None,
     ) -> Heard:
         scores = self._finder.find(heard.words, known)
         names = name_spans(heard.words, scores, samples, self._recogniser.padding)
-        doubts = self._doubts(heard, scores, samples, known, doubt) if doubt else []
+        doubts = self._doubts(heard, scores, asked, known, doubt) if doubt else []
         more = name_spans(heard.words, doubts, samples, self._recogniser.padding)
         return Heard(
             names=tuple(sorted([*names, *beyond(names, more)])),
@@ -180,24 +187,32 @@ class NameDetector:
             others=tuple(self._contacts(heard, samples)),
         )
 
+    def _second_words(
+        self, heard: Transcript, samples: Samples, doubt: Doubt | None
+    ) -> list[Word] | None:
+        """What the second recogniser hears where the first is unsure; None if it is not asked."""
+        if doubt is None or self._second is None or not heard.covered:
+            return None
+        unsure = [word for word in heard.words if word.probability < doubt.sure]
+        if not unsure:
+            return None
+        within = around(heard.voice, unsure)
+        other = self._second.listen(samples, language=heard.language, within=within)
+        return moved(other.words, _late(self._second) - _late(self._recogniser))
+
     def _doubts(
         self,
         heard: Transcript,
         scores: Sequence[float],
-        samples: Samples,
+        asked: Future[list[Word] | None],
         known: frozenset[str],
         doubt: Doubt,
     ) -> list[float]:
         """A score for each word that was not surely heard, and that may be a name."""
-        texts = [(other, 1) for other in heard.others]
-        unsure = [word for word in heard.words if word.probability < doubt.sure]
-        second: list[Word] | None = None
-        if self._second is not None and unsure and heard.covered:
-            within = around(heard.voice, unsure)
-            other = self._second.listen(samples, language=heard.language, within=within)
-            second = moved(other.words, _late(self._second) - _late(self._recogniser))
-            texts.append((tuple(second), SECOND))
-        others = [(words, self._finder.find(words, known), weight) for words, weight in texts]
+        others = [(words, self._finder.find(words, known), 1) for words in heard.others]
+        second = asked.result()
+        if second is not None:
+            others.append((tuple(second), self._finder.find(second, known), SECOND))
         return doubted(
             heard.words, scores, others, votes=doubt.votes, sure=doubt.sure, second=second
         )

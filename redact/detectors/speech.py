@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from itertools import chain, pairwise
+from itertools import chain
 from pathlib import Path
 from typing import TypeVar
 
@@ -34,8 +34,7 @@ SEVERAL = "mul"
 UNCLEAR = 0.6
 """Seconds of voice without a word from which on something was missed, not a breath or a laugh."""
 TOGETHER = 3
-"""Passages that are decoded at once: with as many, each takes two thirds of its time alone, and no
-worker is left with many at the end."""
+"""Passages that are decoded at once: with as many, each takes two thirds of its time alone."""
 
 Voiced = tuple[Samples, tuple[Stretch, ...]]
 """Sound, and where there is voice in it."""
@@ -151,10 +150,13 @@ def _known(language: str) -> str:
 
 
 def _groups(parts: Sequence[T], workers: int) -> list[Sequence[T]]:
-    """The parts in order, in groups of at most TOGETHER, about as many for every worker."""
-    count = min(len(parts), workers * -(-len(parts) // (workers * TOGETHER)))
-    edges = [len(parts) * group // count for group in range(count + 1)] if count else [0]
-    return [parts[first:last] for first, last in pairwise(edges)]
+    """The parts in order, TOGETHER in a group; fewer at the end, so that no worker waits long."""
+    groups: list[Sequence[T]] = []
+    while parts:
+        size = min(TOGETHER, -(-len(parts) // workers))
+        groups.append(parts[:size])
+        parts = parts[size:]
+    return groups
 
 
 def _said(parts: Iterable[Transcript]) -> list[Said]:
