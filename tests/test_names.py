@@ -171,6 +171,25 @@ def test_what_was_not_understood_after_my_name_is_is_the_name(sentence, unsure, 
     assert names_by_rules(heard) == names.split()
 
 
+@pytest.mark.parametrize(
+    ("sentence", "unsure", "names"),
+    [
+        ("Sorry, man, I did not see you.", "man,", "man"),
+        ("Sorry, but I did not see you.", "but", "but"),
+        ("Sorry, but I did not see you.", "", ""),
+        ("Thank you, for the sake, that will do.", "sake,", "for the sake"),
+        ("Thank you, for the sake, that will do.", "", ""),
+        ("Thank you for the cake.", "for", ""),  # no comma: nobody is called
+        ("He came, man, I did not see it.", "man,", ""),
+    ],
+)
+def test_who_is_called_may_have_been_misheard(sentence, unsure, names):
+    heard = [
+        replace(word, probability=0.4) if word.text == unsure else word for word in words(sentence)
+    ]
+    assert names_by_rules(heard) == names.split()
+
+
 def test_a_common_word_with_an_odd_capital_is_a_name_if_in_doubt():
     heard = words("They took the Word with them.")
     assert names_by_rules(heard) == []

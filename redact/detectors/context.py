@@ -67,6 +67,29 @@ SOUND_LIKE_LETTERS = _listed(
 NAMING = tuple(phrase.split() for phrase in ("my name is", "my name's", "surname is"))
 NAME_WORDS = 6
 """Words at most that a name after "my name is" becomes when it is misheard."""
+# Who is spoken to stands between commas after these.
+OPENINGS = tuple(
+    phrase.split()
+    for phrase in (
+        "sorry",
+        "excuse me",
+        "hello",
+        "hi",
+        "hey",
+        "good morning",
+        "good afternoon",
+        "good evening",
+        "good night",
+        "goodbye",
+        "welcome",
+        "thanks",
+        "thank you",
+    )
+)
+CALLED_WORDS = 3
+"""Words at most that the name becomes there when it is misheard."""
+CALLED = 0.7
+"""Probability of a word there from which on it is believed."""
 FORMS = ("ly", "ing", "ed", "s")
 """Endings of verbs and adverbs: "my brother kneeled" names nobody."""
 RARE_HERE = 3.0
@@ -89,12 +112,22 @@ def misspelled(tokens: Tokens, index: int) -> int:
 def misheard(tokens: Tokens, index: int) -> int:
     """How many words from here on stand for a name, where one has to: after "my name is"; or 0."""
     here = tokens[index]
-    if not (here.excluded and here.probability < UNSURE):
+    if any(follows(tokens, index, phrase) for phrase in NAMING):
+        some = _as_far_as_a_comma(tokens, index, NAME_WORDS)
+        return len(some) if here.excluded and here.probability < UNSURE else 0
+    if not (index and tokens[index - 1].text.endswith(",")):
         return 0
-    if not any(follows(tokens, index, phrase) for phrase in NAMING):
+    if not any(follows(tokens, index, phrase) for phrase in OPENINGS):
         return 0
-    some = tokens[index : index + NAME_WORDS]
-    return next((number for number, token in enumerate(some, 1) if token.ends), len(some))
+    some = _as_far_as_a_comma(tokens, index, CALLED_WORDS)
+    if some[-1].text.endswith(",") and min(token.probability for token in some) < UNSURE:
+        return len(some)
+    return int(here.probability < CALLED)
+
+
+def _as_far_as_a_comma(tokens: Tokens, index: int, most: int) -> Tokens:
+    some = tokens[index : index + most]
+    return some[: next((number for number, token in enumerate(some, 1) if token.ends), most)]
 
 
 def follows(tokens: Tokens, index: int, phrase: Sequence[str]) -> bool:
