@@ -171,6 +171,20 @@ def test_a_second_try_that_makes_no_sense_is_unclear(monkeypatch, failed):
     assert heard.unclear == ((pytest.approx(start + 0.3), pytest.approx(start + 1.4)),)
 
 
+def test_what_a_second_try_makes_of_the_padding_is_not_heard(monkeypatch):
+    """A word there would stand among those of other passages, and hide voice without words."""
+    late = [
+        said((" then", 0.3, 9.0, 0.4), (" thanks", 10.0, 11.0, 0.9)),
+        said((" bye", 12.0, 30.0, 0.9), ratio=9.0),
+    ]
+    fake = FakeWhisper([said((" yes", 0.0, 1.0, 0.9))], [], [], late)
+    voice = (0.0, 1.0), (4.0, 5.0), (14.0, 15.0)
+    heard = recogniser(monkeypatch, fake, *voice).listen(sound(20))
+    assert [word.text for word in heard.words] == ["yes", "then"]
+    assert heard.words[1].end == pytest.approx(5.0 + hearing.AGAIN.margin)
+    assert heard.unclear == ((14.0, 15.0),)
+
+
 def test_a_short_breath_is_not_unclear(monkeypatch):
     fake = FakeWhisper([said((" yes", 0.0, 1.0, 0.9))])
     assert recogniser(monkeypatch, fake, (0.0, 1.0), (3.0, 3.5)).listen(sound()).unclear == ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -92,8 +92,9 @@ def hear(model: Any, passages: Sequence[Passage], setting: Setting) -> list[Tran
 
 def hear_again(model: Any, passages: Sequence[Passage]) -> list[Said]:
     """What is said in passages that got no words, taken for English: on 30 s, as in training."""
-    cuts = [_on_thirty_seconds(_cut(passage, AGAIN)) for passage in passages]
-    return _put_into_words(model, cuts, AGAIN)
+    cuts = [_cut(passage, AGAIN) for passage in passages]
+    said = _put_into_words(model, [_on_thirty_seconds(cut) for cut in cuts], AGAIN)
+    return [_in_the_cut(one, cut) for one, cut in zip(said, cuts, strict=True)]
 
 
 def _cut(passage: Passage, setting: Setting) -> Cut:
@@ -184,6 +185,21 @@ def _sensible(model: Any, cut: Cut, setting: Setting) -> Said:
 def _on_thirty_seconds(cut: Cut) -> Cut:
     sound, start = cut
     return np.pad(sound, (0, max(0, WINDOW - len(sound)))), start
+
+
+def _in_the_cut(said: Said, cut: Cut) -> Said:
+    """What was said, without what was made of the silence that it was padded with."""
+    sound, start = cut
+    end = start + len(sound) / RATE
+
+    def inside(words: Iterable[Word]) -> tuple[Word, ...]:
+        return tuple(replace(one, end=min(one.end, end)) for one in words if one.start < end)
+
+    return Said(
+        words=inside(said.words),
+        others=tuple(inside(other) for other in said.others),
+        lost=tuple((first, min(last, end)) for first, last in said.lost if first < end),
+    )
 
 
 def _said(model: Any, sound: NDArray[np.float32], start: float, setting: Setting) -> Said:
