@@ -3,6 +3,7 @@
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from string import ascii_lowercase
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from redact.detectors import lexicon
-from redact.detectors.alike import everywhere
+from redact.detectors.alike import everywhere, names_in
 from redact.detectors.context import take_in_titles
 from redact.detectors.hearing import Transcript
 from redact.detectors.names import NameDetector
@@ -142,15 +143,18 @@ def test_common_words_with_odd_capitals_are_a_name_after_by():
     [
         ("Please write it as we are I am on the form.", "am", "we are I am"),
         ("Please write it as we are I am on the form.", "", ""),  # sure of every word
-        ("It is spelled be are eye.", "eye", "be are eye"),
+        ("It is spelled be are eye.", "eye.", "be are eye"),
         ("Write it as we think.", "we", ""),
-        ("He said we are in the sea.", "sea", ""),  # nothing is spelled
+        ("He said we are in the sea.", "sea.", ""),  # nothing is spelled
+        ("How is it spelled? I am at sea.", "I", ""),
+        ("Please write it as be are. I am here.", "are.", ""),
+        ("Please write it as we are, I am, he said.", "I", "we are I am he"),
+        (f"It is spelled {' '.join(ascii_lowercase)} there.", "q", " ".join(ascii_lowercase)),
     ],
 )
 def test_letters_that_were_taken_for_words_are_a_spelled_name(sentence, unsure, names):
     heard = [
-        replace(word, probability=0.2) if word.text.strip(".") == unsure else word
-        for word in words(sentence)
+        replace(word, probability=0.2) if word.text == unsure else word for word in words(sentence)
     ]
     assert names_by_rules(heard) == names.split()
 
@@ -188,6 +192,15 @@ def test_who_is_called_may_have_been_misheard(sentence, unsure, names):
         replace(word, probability=0.4) if word.text == unsure else word for word in words(sentence)
     ]
     assert names_by_rules(heard) == names.split()
+
+
+@pytest.mark.parametrize("sentence", ["Sorry, man, I sing.", "My name is all the way soon."])
+def test_what_may_have_been_misheard_is_no_name_to_look_for_elsewhere(sentence):
+    heard = [replace(word, probability=0.4) for word in words(sentence)]
+    tokens = tokens_of(heard)
+    scores = judge(tokens, set())
+    assert any(scores)
+    assert not names_in(tokens, scores)
 
 
 def test_a_common_word_with_an_odd_capital_is_a_name_if_in_doubt():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from string import ascii_lowercase
 
 from redact.detectors import lexicon
 from redact.detectors.tokens import UNSURE, USUAL, Tokens
@@ -58,10 +59,9 @@ SPELLING = tuple(
     phrase.split()
     for phrase in ("spelled", "spelt", "spelling is", "spell it", "write it", "write that")
 )
-SOUND_LIKE_LETTERS = _listed(
-    "a ay be bee we see sea the he me d dee g gee h hey age i eye high j jay k kay l el ell m em am"
-    " n an and in end o oh owe p pea pee q cue queue r are our s ess t tea tee u you v vee x ex"
-    " y why w z zed zee at it if"
+SOUND_LIKE_LETTERS = frozenset(ascii_lowercase) | _listed(
+    "ay be bee we see sea the he me dee ef eff gee hey age eye high jay kay el ell em am an and in"
+    " end oh owe pea pee cue queue are our ess tea tee you vee ex why zed zee at it if"
 )
 """Letters, and the words that a recogniser takes them for: "we are I am" for "B R I A N"."""
 NAMING = tuple(phrase.split() for phrase in ("my name is", "my name's", "surname is"))
@@ -88,7 +88,7 @@ OPENINGS = tuple(
 )
 CALLED_WORDS = 3
 """Words at most that the name becomes there when it is misheard."""
-CALLED = 0.7
+CALLED = 0.6
 """Probability of a word there from which on it is believed."""
 FORMS = ("ly", "ing", "ed", "s")
 """Endings of verbs and adverbs: "my brother kneeled" names nobody."""
@@ -99,25 +99,32 @@ RARE_HERE = 3.0
 def misspelled(tokens: Tokens, index: int) -> int:
     """How many words from here on are letters, some taken for words, after "write it as"; or 0."""
     before = index - 1 if index and tokens[index - 1].lower == "as" else index
-    if not any(follows(tokens, before, phrase) for phrase in SPELLING):
+    if tokens[index].starts or not any(follows(tokens, before, phrase) for phrase in SPELLING):
         return 0
     run = index
     while run < len(tokens) and tokens[run].lower in SOUND_LIKE_LETTERS:
         run += 1
+        if run < len(tokens) and tokens[run].starts:
+            break
     some = tokens[index:run]
     unsure = any(token.probability < UNSURE for token in some)
     return len(some) if len(some) > 2 and unsure else 0
 
 
 def misheard(tokens: Tokens, index: int) -> int:
-    """How many words from here on stand for a name, where one has to: after "my name is"; or 0."""
+    """
+    How many words from here on stand for a name, where one has to, and they are unsure; or 0.
+
+    That is after "my name is", and between commas after a greeting.
+    """
     here = tokens[index]
+    if here.starts:
+        return 0
     if any(follows(tokens, index, phrase) for phrase in NAMING):
         some = _as_far_as_a_comma(tokens, index, NAME_WORDS)
         return len(some) if here.excluded and here.probability < UNSURE else 0
-    if not (index and tokens[index - 1].text.endswith(",")):
-        return 0
-    if not any(follows(tokens, index, phrase) for phrase in OPENINGS):
+    called = any(follows(tokens, index, phrase) for phrase in OPENINGS)
+    if not (called and tokens[index - 1].text.endswith(",")):
         return 0
     some = _as_far_as_a_comma(tokens, index, CALLED_WORDS)
     if some[-1].text.endswith(",") and min(token.probability for token in some) < UNSURE:

@@ -78,12 +78,15 @@ AGAIN = Setting(
 def hear(model: Any, passages: Sequence[Passage], setting: Setting) -> list[Transcript]:
     """What is said in each passage, told and decoded together."""
     cuts = [_cut(passage, setting) for passage in passages]
-    told = [
-        _language(model, cut, stretch[1] - stretch[0], setting)
-        for cut, (_, stretch) in zip(cuts, passages, strict=True)
-    ]
-    english = [cut for cut, (other, _) in zip(cuts, told, strict=True) if not other]
-    words = iter(_put_into_words(model, english, setting))
+    try:
+        told = [
+            _language(model, cut, stretch[1] - stretch[0], setting)
+            for cut, (_, stretch) in zip(cuts, passages, strict=True)
+        ]
+        english = [cut for cut, (other, _) in zip(cuts, told, strict=True) if not other]
+        words = iter(_put_into_words(model, english, setting))
+    finally:
+        model.expect(())  # keeps nothing of it
     return [
         _untold(stretch, other) if other else _told(stretch, next(words), sure)
         for (_, stretch), (other, sure) in zip(passages, told, strict=True)
@@ -93,7 +96,10 @@ def hear(model: Any, passages: Sequence[Passage], setting: Setting) -> list[Tran
 def hear_again(model: Any, passages: Sequence[Passage]) -> list[Said]:
     """What is said in passages that got no words, taken for English: on 30 s, as in training."""
     cuts = [_cut(passage, AGAIN) for passage in passages]
-    said = _put_into_words(model, [_on_thirty_seconds(cut) for cut in cuts], AGAIN)
+    try:
+        said = _put_into_words(model, [_on_thirty_seconds(cut) for cut in cuts], AGAIN)
+    finally:
+        model.expect(())
     return [_in_the_cut(one, cut) for one, cut in zip(said, cuts, strict=True)]
 
 
@@ -159,11 +165,8 @@ def _untold(stretch: Stretch, language: str, words: Iterable[Word] = ()) -> Tran
 def _put_into_words(model: Any, cuts: Sequence[Cut], setting: Setting) -> list[Said]:
     """What is said in each piece of sound."""
     start = cuts[0][1] if cuts else 0.0
-    try:
-        without_text(_failed(start), lambda: model.expect([sound for sound, _ in cuts]))
-        return [_sensible(model, cut, setting) for cut in cuts]
-    finally:
-        model.expect(())  # keeps nothing of it
+    without_text(_failed(start), lambda: model.expect([sound for sound, _ in cuts]))
+    return [_sensible(model, cut, setting) for cut in cuts]
 
 
 def _sensible(model: Any, cut: Cut, setting: Setting) -> Said:

@@ -156,15 +156,23 @@ class NameDetector:
                 pool.submit(self._second_words, one, samples, doubt)
                 for one, samples in zip(heard, ears, strict=True)
             ]
-            scores = [self._finder.find(one.words) for one in heard]
-            # What was surely heard, in memory for as long as these ears are listened to.
-            known = frozenset[str]().union(
-                *(
-                    names_in(tokens_of(one.words), score)
-                    for one, score in zip(heard, scores, strict=True)
-                )
+            try:
+                known = self._surely_heard(heard)
+                return [
+                    self._find(*one, known, doubt) for one in zip(heard, ears, asked, strict=True)
+                ]
+            finally:  # after a failure nobody waits for the others
+                pool.shutdown(wait=False, cancel_futures=True)
+
+    def _surely_heard(self, heard: Sequence[Transcript]) -> frozenset[str]:
+        """The names in what was said, in memory for as long as these ears are listened to."""
+        scores = [self._finder.find(one.words) for one in heard]
+        return frozenset[str]().union(
+            *(
+                names_in(tokens_of(one.words), score)
+                for one, score in zip(heard, scores, strict=True)
             )
-            return [self._find(*one, known, doubt) for one in zip(heard, ears, asked, strict=True)]
+        )
 
     def _find(
         self,

@@ -21,8 +21,8 @@ GUESS = 0.6
 LOST = 0.45
 """The same of two recognisers that hear different words: neither knows what was said."""
 BOTH = 0.2
-"""Product of two recognisers' probabilities in one place below which neither is believed, where the
-first one STRUGGLES: of all that it heard there, no more than its mean can be expected of a word."""
+"""Product of two recognisers' probabilities in one place below which a word that the first is not
+sure of is not believed, where that STRUGGLES."""
 STRUGGLES = 0.8
 """Mean probability of the words around one that a recogniser does not understand well: it believes
 in nine tenths of what people say clearly."""
@@ -90,7 +90,7 @@ def doubted(
     on. `others` are such texts with the scores of their words and how many votes each has;
     `second` is all that another recogniser heard where this one was not sure.
     """
-    lost = [False] * len(words) if second is None else list(_lost(words, second))
+    lost = [False] * len(words) if second is None else list(_lost(words, second, sure))
     counts = [votes * (guess or both) for guess, both in zip(_guesses(words), lost, strict=True)]
     for other, found, weight in others:
         names = [other[first:last] for first, last, _ in runs(found)]
@@ -136,7 +136,7 @@ def _heard_in(words: Sequence[Word], names: Sequence[Sequence[Word]]) -> Iterato
         yield under
 
 
-def _lost(words: Sequence[Word], second: Sequence[Word]) -> Iterator[bool]:
+def _lost(words: Sequence[Word], second: Sequence[Word], sure: float) -> Iterator[bool]:
     """
     Whether each word is a guess of both: the second has another guess in its place, or nothing.
 
@@ -154,7 +154,8 @@ def _lost(words: Sequence[Word], second: Sequence[Word]) -> Iterator[bool]:
         agree = any(_plain(other.text) == _plain(word.text) for other in there)
         least = min((other.probability for other in there), default=0.0)
         unlike = word.probability < LOST and least < LOST and not agree
-        yield unlike or (bool(there) and not clear and word.probability * least < BOTH)
+        alike = bool(there) and word.probability < sure and word.probability * least < BOTH
+        yield unlike or (alike and not clear)
 
 
 def _clear(words: Sequence[Word]) -> Iterator[bool]:

@@ -120,8 +120,10 @@ def judge(tokens: Tokens, entities: set[int]) -> list[float]:
     for index, token in enumerate(tokens):
         if spelled := _spelled(tokens, index):
             scores[index : index + spelled] = [0.8] * spelled
-        if lost := max(misspelled(tokens, index), misheard(tokens, index)):
-            scores[index : index + lost] = [0.5] * lost
+        elif spelled := misspelled(tokens, index):
+            scores[index : index + spelled] = [0.5] * spelled
+        if lost := misheard(tokens, index):
+            scores[index : index + lost] = [0.4] * lost
         if token.excluded:
             continue
         if _commands(tokens, index):

@@ -36,7 +36,7 @@ NO_CUDA = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:
-    """A Whisper that is open: has `tell_language`, `transcribe` and `others`."""
+    """A Whisper that is open: has `tell_language`, `expect`, `transcribe`, `others` and `whole`."""
 
     model: Any
     bias: tuple[float, float]  # seconds to add before and after its word times

@@ -87,7 +87,7 @@ class Recogniser:
         packed = [(samples, passages(voice, setting.longest)) for samples, voice in sounds]
         heard = self._of_each(lambda some: hear(self._model, some, setting), packed)
         missed = [
-            (samples, self._silent(_searched(voice, parts), merged(_said(parts)).words))
+            (samples, self._silent(_searched(voice, parts), merged(_words_of(parts)).words))
             for (samples, voice), parts in zip(sounds, heard, strict=True)
         ]
         tried = self._of_each(lambda some: hear_again(self._model, some), missed)
@@ -100,13 +100,13 @@ class Recogniser:
         self, voice: tuple[Stretch, ...], parts: Sequence[Transcript], tried: Sequence[Said]
     ) -> Transcript:
         """All passages of a sound as one, with what was put into words in a second try."""
-        said = merged([*_said(parts), *tried])
+        said = merged([*_words_of(parts), *tried])
         unclear = [
             *(stretch for part in parts for stretch in part.unclear),
             *(stretch for one in tried for stretch in one.lost),
             *self._silent(_searched(voice, parts), said.words),
         ]
-        language, covered = _language(parts)
+        language, covered = _language_of_all(parts)
         return Transcript(
             words=said.words,
             others=said.others,
@@ -159,7 +159,7 @@ def _groups(parts: Sequence[T], workers: int) -> list[Sequence[T]]:
     return groups
 
 
-def _said(parts: Iterable[Transcript]) -> list[Said]:
+def _words_of(parts: Iterable[Transcript]) -> list[Said]:
     return [Said(words=part.words, others=part.others) for part in parts]
 
 
@@ -169,7 +169,7 @@ def _searched(voice: Sequence[Stretch], parts: Iterable[Transcript]) -> list[Str
     return outside(voice, outside(voice, heard))
 
 
-def _language(parts: Sequence[Transcript]) -> tuple[str, bool]:
+def _language_of_all(parts: Sequence[Transcript]) -> tuple[str, bool]:
     """The clip's language: one passage that can't be searched speaks for all."""
     if not parts:
         return "", True

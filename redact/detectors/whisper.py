@@ -73,7 +73,7 @@ class Whisper(WhisperModel):  # type: ignore[misc]  # it comes without types
         self._own.told = []
 
     def encode(self, features: NDArray[np.float32]) -> Any:
-        """What the encoder makes of (mels, 3000) features; of those expected, without a run."""
+        """What the encoder makes of (mels, 3000) features; of the thread's own, without a run."""
         known = self._own.known(features)
         return known.output if known else self._encoded(features)
 
