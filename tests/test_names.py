@@ -1,6 +1,5 @@
 """Names in what was said: the rules on typed sentences, and the stretches that they become."""
 
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from string import ascii_lowercase
@@ -25,10 +24,16 @@ from redact.errors import DetectorError
 SECRET = "Quillathorpe"
 
 
-def words(sentence, probability=0.9):
+def words(sentence, probability=0.9, *, unsure=""):
     """A typed sentence as a recogniser would hear it, one word every half second."""
     return [
-        Word(text, 0.5 * index, 0.5 * index + 0.4, probability, first=not index)
+        Word(
+            text,
+            0.5 * index,
+            0.5 * index + 0.4,
+            0.4 if text == unsure else probability,
+            first=not index,
+        )
         for index, text in enumerate(sentence.split())
     ]
 
@@ -153,10 +158,7 @@ def test_common_words_with_odd_capitals_are_a_name_after_by():
     ],
 )
 def test_letters_that_were_taken_for_words_are_a_spelled_name(sentence, unsure, names):
-    heard = [
-        replace(word, probability=0.2) if word.text == unsure else word for word in words(sentence)
-    ]
-    assert names_by_rules(heard) == names.split()
+    assert names_by_rules(words(sentence, unsure=unsure)) == names.split()
 
 
 @pytest.mark.parametrize(
@@ -169,10 +171,7 @@ def test_letters_that_were_taken_for_words_are_a_spelled_name(sentence, unsure, 
     ],
 )
 def test_what_was_not_understood_after_my_name_is_is_the_name(sentence, unsure, names):
-    heard = [
-        replace(word, probability=0.4) if word.text == unsure else word for word in words(sentence)
-    ]
-    assert names_by_rules(heard) == names.split()
+    assert names_by_rules(words(sentence, unsure=unsure)) == names.split()
 
 
 @pytest.mark.parametrize(
@@ -188,16 +187,12 @@ def test_what_was_not_understood_after_my_name_is_is_the_name(sentence, unsure, 
     ],
 )
 def test_who_is_called_may_have_been_misheard(sentence, unsure, names):
-    heard = [
-        replace(word, probability=0.4) if word.text == unsure else word for word in words(sentence)
-    ]
-    assert names_by_rules(heard) == names.split()
+    assert names_by_rules(words(sentence, unsure=unsure)) == names.split()
 
 
 @pytest.mark.parametrize("sentence", ["Sorry, man, I sing.", "My name is all the way soon."])
 def test_what_may_have_been_misheard_is_no_name_to_look_for_elsewhere(sentence):
-    heard = [replace(word, probability=0.4) for word in words(sentence)]
-    tokens = tokens_of(heard)
+    tokens = tokens_of(words(sentence, probability=0.4))
     scores = judge(tokens, set())
     assert any(scores)
     assert not names_in(tokens, scores)

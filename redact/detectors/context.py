@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from string import ascii_lowercase
 
 from redact.detectors import lexicon
@@ -54,42 +54,17 @@ SPOKEN_TO = tuple(
         "marry",
     )
 )
-# What is spelled comes after these; "spelled" alone is an introduction as well.
-SPELLING = tuple(
-    phrase.split()
-    for phrase in ("spelled", "spelt", "spelling is", "spell it", "write it", "write that")
-)
 SOUND_LIKE_LETTERS = frozenset(ascii_lowercase) | _listed(
     "ay be bee we see sea the he me dee ef eff gee hey age eye high jay kay el ell em am an and in"
     " end oh owe pea pee cue queue are our ess tea tee you vee ex why zed zee at it if"
 )
 """Letters, and the words that a recogniser takes them for: "we are I am" for "B R I A N"."""
-NAMING = tuple(phrase.split() for phrase in ("my name is", "my name's", "surname is"))
 NAME_WORDS = 6
 """Words at most that a name after "my name is" becomes when it is misheard."""
-# Who is spoken to stands between commas after these.
-OPENINGS = tuple(
-    phrase.split()
-    for phrase in (
-        "sorry",
-        "excuse me",
-        "hello",
-        "hi",
-        "hey",
-        "good morning",
-        "good afternoon",
-        "good evening",
-        "good night",
-        "goodbye",
-        "welcome",
-        "thanks",
-        "thank you",
-    )
-)
 CALLED_WORDS = 3
-"""Words at most that the name becomes there when it is misheard."""
+"""The same after a greeting, between commas."""
 CALLED = 0.6
-"""Probability of a word there from which on it is believed."""
+"""Probability of a word there from which on it is no misheard name."""
 FORMS = ("ly", "ing", "ed", "s")
 """Endings of verbs and adverbs: "my brother kneeled" names nobody."""
 RARE_HERE = 3.0
@@ -99,7 +74,7 @@ RARE_HERE = 3.0
 def misspelled(tokens: Tokens, index: int) -> int:
     """How many words from here on are letters, some taken for words, after "write it as"; or 0."""
     before = index - 1 if index and tokens[index - 1].lower == "as" else index
-    if tokens[index].starts or not any(follows(tokens, before, phrase) for phrase in SPELLING):
+    if tokens[index].starts or not follows_any(tokens, before, lexicon.SPELLING):
         return 0
     run = index
     while run < len(tokens) and tokens[run].lower in SOUND_LIKE_LETTERS:
@@ -120,10 +95,10 @@ def misheard(tokens: Tokens, index: int) -> int:
     here = tokens[index]
     if here.starts:
         return 0
-    if any(follows(tokens, index, phrase) for phrase in NAMING):
+    if follows_any(tokens, index, lexicon.NAMING):
         some = _as_far_as_a_comma(tokens, index, NAME_WORDS)
         return len(some) if here.excluded and here.probability < UNSURE else 0
-    called = any(follows(tokens, index, phrase) for phrase in OPENINGS)
+    called = follows_any(tokens, index, lexicon.OPENINGS)
     if not (called and tokens[index - 1].text.endswith(",")):
         return 0
     some = _as_far_as_a_comma(tokens, index, CALLED_WORDS)
@@ -143,13 +118,18 @@ def follows(tokens: Tokens, index: int, phrase: Sequence[str]) -> bool:
     return [token.spoken for token in before] == list(phrase)
 
 
+def follows_any(tokens: Tokens, index: int, phrases: Iterable[Sequence[str]]) -> bool:
+    """Whether the words before `index` are one of the phrases."""
+    return any(follows(tokens, index, phrase) for phrase in phrases)
+
+
 def introduced(tokens: Tokens, index: int) -> bool:
     """After a title, an introduction, a greeting, or the word for whom it is."""
     token = tokens[index]
     title = tokens[index - 1].lower if index and not tokens[index - 1].ends else ""
     if title in lexicon.TITLES or (token.capital and title in lexicon.WEAK_TITLES):
         return True
-    if any(follows(tokens, index, phrase) for phrase in lexicon.INTRODUCTIONS):
+    if follows_any(tokens, index, lexicon.INTRODUCTIONS):
         return True
     if token.starts or token.place or token.acronym:
         return False
@@ -162,7 +142,7 @@ def introduced(tokens: Tokens, index: int) -> bool:
 def spoken_to(tokens: Tokens, index: int) -> bool:
     """After a greeting, or a verb whose object is a person more often than not."""
     phrases = (*lexicon.GREETINGS, *SPOKEN_TO)
-    return any(follows(tokens, index, phrase) for phrase in phrases)
+    return follows_any(tokens, index, phrases)
 
 
 def related(tokens: Tokens, index: int) -> bool:

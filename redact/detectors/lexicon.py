@@ -37,15 +37,14 @@ PARTICLES = _listed(
     "de der den di da do dos du del della la le van von zu ter ten al el bin ibn ben bint"
     " af av san mac mc o'"
 )
-# "my name is" and its like: what follows is a name even in lower case.
-INTRODUCTIONS = tuple(
+NAMING = tuple(phrase.split() for phrase in ("my name is", "my name's", "surname is"))
+"""What follows is a name, whatever was heard."""
+# What follows is a name even in lower case.
+INTRODUCTIONS = NAMING + tuple(
     phrase.split()
     for phrase in (
-        "my name is",
-        "my name's",
         "name is",
         "name was",
-        "surname is",
         "surname was",
         "spelled",
         "spelt",
@@ -61,8 +60,32 @@ INTRODUCTIONS = tuple(
         "on behalf of",
     )
 )
+# What is spelled comes after these; after "spelled" alone a name may be said as well.
+SPELLING = tuple(
+    phrase.split()
+    for phrase in ("spelled", "spelt", "spelling is", "spell it", "write it", "write that")
+)
+# Who is spoken to stands between commas after these.
+OPENINGS = tuple(
+    phrase.split()
+    for phrase in (
+        "sorry",
+        "excuse me",
+        "hello",
+        "hi",
+        "hey",
+        "good morning",
+        "good afternoon",
+        "good evening",
+        "good night",
+        "goodbye",
+        "welcome",
+        "thanks",
+        "thank you",
+    )
+)
 # A capitalised word after these is a name unless a list says otherwise.
-GREETINGS = tuple(
+GREETINGS = OPENINGS + tuple(
     phrase.split()
     for phrase in (
         "this is",
@@ -75,21 +98,13 @@ GREETINGS = tuple(
         "that's",
         "here's",
         "meet",
-        "hello",
-        "hi",
-        "hey",
         "dear",
         "bye",
-        "goodbye",
         "morning",
         "afternoon",
         "evening",
         "night",
-        "welcome",
-        "thanks",
-        "thank you",
         "please",
-        "sorry",
         "ask",
         "tell",
         "told",

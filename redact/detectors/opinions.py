@@ -24,8 +24,7 @@ BOTH = 0.2
 """Product of two recognisers' probabilities in one place below which a word that the first is not
 sure of is not believed, where that STRUGGLES."""
 STRUGGLES = 0.8
-"""Mean probability of the words around one that a recogniser does not understand well: it believes
-in nine tenths of what people say clearly."""
+"""Mean probability of the words around one that a recogniser does not understand well."""
 NEIGHBOURS = 8
 """Words on each side whose mean that is."""
 IN_A_ROW = 3

@@ -1,4 +1,8 @@
-"""What was said, and when: voice activity, then Whisper, word by word, in memory only."""
+"""
+What was said, and when: voice activity, then Whisper, word by word, in memory only.
+
+sound -> where there is voice -> passages -> words -> voice without words, heard again -> transcript
+"""
 
 from __future__ import annotations
 
@@ -34,7 +38,7 @@ SEVERAL = "mul"
 UNCLEAR = 0.6
 """Seconds of voice without a word from which on something was missed, not a breath or a laugh."""
 TOGETHER = 3
-"""Passages that are decoded at once: with as many, each takes two thirds of its time alone."""
+"""Passages that are decoded at once: the decoder reads its weights once for all of them."""
 
 Voiced = tuple[Samples, tuple[Stretch, ...]]
 """Sound, and where there is voice in it."""
@@ -87,7 +91,7 @@ class Recogniser:
         packed = [(samples, passages(voice, setting.longest)) for samples, voice in sounds]
         heard = self._of_each(lambda some: hear(self._model, some, setting), packed)
         missed = [
-            (samples, self._silent(_searched(voice, parts), merged(_words_of(parts)).words))
+            (samples, self._silent(_searched(voice, parts), merged(_said_in(parts)).words))
             for (samples, voice), parts in zip(sounds, heard, strict=True)
         ]
         tried = self._of_each(lambda some: hear_again(self._model, some), missed)
@@ -100,7 +104,7 @@ class Recogniser:
         self, voice: tuple[Stretch, ...], parts: Sequence[Transcript], tried: Sequence[Said]
     ) -> Transcript:
         """All passages of a sound as one, with what was put into words in a second try."""
-        said = merged([*_words_of(parts), *tried])
+        said = merged([*_said_in(parts), *tried])
         unclear = [
             *(stretch for part in parts for stretch in part.unclear),
             *(stretch for one in tried for stretch in one.lost),
@@ -159,7 +163,7 @@ def _groups(parts: Sequence[T], workers: int) -> list[Sequence[T]]:
     return groups
 
 
-def _words_of(parts: Iterable[Transcript]) -> list[Said]:
+def _said_in(parts: Iterable[Transcript]) -> list[Said]:
     return [Said(words=part.words, others=part.others) for part in parts]
 
 
